@@ -1,0 +1,49 @@
+"""A chart: what to draw from a table, without a word on how it is drawn."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from wordlab.table import Table
+
+Mark = Literal["line", "point", "bar", "word"]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A column of the chart's table, with the title and scale of its axis."""
+
+    column: str
+    title: str
+    log: bool = False
+    zero: bool = False
+    ordered: bool = False
+    """Draw the values as categories in the table's order, not as numbers."""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One picture of one table.
+
+    Attributes:
+        mark: lines, points, bars, or words set at their coordinates.
+        series: the column that tells lines or colours apart; empty for one series.
+        label: the column with the words of a "word" chart.
+        description: the alternative text: what the picture shows, for those who cannot see it.
+    """
+
+    title: str
+    mark: Mark
+    data: Table
+    x: Axis
+    y: Axis
+    description: str
+    series: str = ""
+    label: str = ""
+    width: int = 560
+    height: int = 320
+    tooltip: tuple[str, ...] = field(default=())
+
+    @property
+    def table(self) -> Table:
+        """The same figures as a table: every picture has one."""
+        return self.data

@@ -1,0 +1,91 @@
+"""`wordlab demo`: the main job, whole, on a text that every Python brings along."""
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wordlab.cli.terminal import note, show
+
+SETTINGS = {
+    "text": {"layout": "running", "tokens": "words", "form": "lower"},
+    "vocabulary": {"min_count": 2},
+    "model": {
+        "n": 4,
+        "embedding": 64,
+        "hidden": [128],
+        "embedding_dropout": 0.3,
+        "dropout": 0.3,
+    },
+    "training": {
+        "batch": 256,
+        "epochs": 12,
+        "patience": 3,
+        "averaging": 0.998,
+        "optimizer": {"type": "adam", "rate": 0.003},
+    },
+}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(demo)
+
+
+def demo(
+    folder: Annotated[Path, typer.Option("--folder", help="Where to put it.")] = Path("demo"),
+) -> None:
+    """The main job in about a minute: text, training, figures, sentences, neighbours, report."""
+    from wordlab.config import validate
+    from wordlab.inspection.neighbours import nearest, neighbours_table
+    from wordlab.rendering.report import sample_sentences, sentences_table, write_report
+    from wordlab.runs.files import next_free, write_whole
+    from wordlab.runs.settings import RunSettings
+    from wordlab.runs.training_run import TrainingRun
+
+    folder.mkdir(parents=True, exist_ok=True)
+    path, run_folder = folder / "text.txt", next_free(folder / "run")
+    note("1. Text: the language reference that comes with Python (pydoc_data.topics).")
+    write_whole(path, language_reference().encode())
+    note(f"   {path}\n   Your own text: wordlab prepare MY.txt --set text.layout=running\n")
+
+    note("2. Training: a feed-forward 4-gram network; every tenth sentence is held out to choose")
+    note("   the best epoch. Train and validation nats are of the same kind of targets.")
+    settings = validate(RunSettings, {**SETTINGS, "data": {"train": [str(path)]}}, source="demo")
+    training = TrainingRun.start(settings, run_folder)
+    from wordlab.cli.progress import train_and_show
+
+    run = train_and_show(training)
+    note(f"   Your own text: wordlab train MY.txt --run {folder}/mine --set text.layout=running\n")
+
+    note("3. Figures on the held-out sentences, beside models that need counting only.")
+    evaluation = run.evaluate_store(run.store("validation"), "the held-out sentences")
+    show([evaluation.summary(), evaluation.table()])
+    note(f"   Any other text: wordlab evaluate {run_folder} OTHER.txt")
+    note(f"   A row for each word: wordlab score {run_folder} OTHER.txt\n")
+
+    note("4. Sentences, begun with three words of held-out sentences.")
+    show([sentences_table(sample_sentences(run))])
+    note(f'   Your own: wordlab generate {run_folder} --prompt "the value of"\n')
+
+    note("5. Nearest words.")
+    words = [
+        w for w in ("function", "class", "true", "integer", "raised") if w in run.vocabulary.ids
+    ]
+    show([neighbours_table(nearest(run.word_vectors(), run.vocabulary, words), 1000)])
+    note(f"   Your own: wordlab neighbours {run_folder} list; wordlab map {run_folder}\n")
+
+    report = folder / "report.html"
+    write_report(run, report)
+    note("6. Report: all of this and more in one file that opens from disk.")
+    print(f"perplexity {evaluation.overall.perplexity:.2f}  report {report}")
+
+
+def language_reference() -> str:
+    """The text of Python's language reference, without its ornaments."""
+    from pydoc_data.topics import topics
+
+    text = "\n\n".join(topics[name] for name in sorted(topics))
+    text = re.sub(r"^[=\-*^~\"+ ]{3,}$", "", text, flags=re.MULTILINE)  # lines under headings
+    return re.sub(r"[*_`]{2,}|[*`](?=\w)|(?<=\w)[*`]", "", text)

@@ -1,0 +1,62 @@
+"""`wordlab describe`: what a model is made of, and what it costs."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wordlab.cli.terminal import Json, Overrides, show, show_json
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(describe)
+
+
+def describe(
+    what: Annotated[
+        str, typer.Argument(help="A run folder, a TOML file or a recipe's name; else defaults.")
+    ] = "",
+    vocabulary: Annotated[
+        int, typer.Option(min=4, help="Size of the vocabulary, where no run says it.")
+    ] = 8000,
+    overrides: Overrides = [],  # noqa: B006
+    as_json: Json = False,
+) -> None:
+    """Parameters by layer, operations a token, memory. Nothing is trained."""
+    from wordlab.config import apply_overrides, read_toml, validate
+    from wordlab.inspection.cost import cost_of
+    from wordlab.models.language_model import build_model
+    from wordlab.recipes import RECIPES, read_recipe
+    from wordlab.runs.run import Run
+    from wordlab.runs.settings import RunSettings
+
+    data: dict[str, object] = {}
+    if what and Path(what).is_dir():
+        run = Run.load(what)
+        vocabulary = len(run.vocabulary)
+        data = run.settings.model_dump(mode="json")
+    elif what in RECIPES:
+        data = read_recipe(what).settings
+    elif what:
+        data = read_toml(what)
+    settings = validate(RunSettings, apply_overrides(data, overrides), source=what or "--set")
+    if what in RECIPES and settings.vocabulary.size:
+        vocabulary = settings.vocabulary.size
+    model = build_model(settings.model, settings.output, vocabulary, seed=0)
+    cost = cost_of(model, settings.training)
+    if as_json:
+        show_json(
+            {
+                "vocabulary": vocabulary,
+                "protocol": model.reading.protocol,
+                "layers": [asdict(layer) for layer in cost.layers],
+                "parameters": cost.parameters,
+                "parameters_counted": cost.counted,
+                "parameters_one_class_implied": cost.one_class_implied,
+                "training_bytes": cost.training_bytes,
+            }
+        )
+    else:
+        show([cost.table(), cost.summary()])

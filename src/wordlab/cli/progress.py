@@ -1,0 +1,122 @@
+"""Progress of training: a bar with the time left on a terminal, plain lines elsewhere."""
+
+import math
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from wordlab.cli.terminal import note
+from wordlab.runs.run import Run
+from wordlab.runs.training_run import TrainingRun
+from wordlab.training.trainer import Epoch, Step
+
+_HEAD = f"{'epoch':>5} {'left out':>8} {'train nats':>10} {'val nats':>9} {'val ppl':>9}"
+_HEAD += f" {'val top-1':>9} {'tokens/s':>9} {'seconds':>8}"
+
+
+def train_and_show(training: TrainingRun, *, quiet: bool = False) -> Run:
+    """Train to the end, with a row for each epoch; Ctrl-C saves, keeps the best and stops.
+
+    Raises:
+        KeyboardInterrupt: after the checkpoint is written, if the user pressed Ctrl-C.
+    """
+    if not quiet:
+        note(_HEAD)
+    with _stop_on_interrupt(training) as interrupted, _bar(quiet) as bar:
+        for epoch in training.epochs(bar.step):
+            if not quiet:
+                bar.row(epoch)
+    if interrupted:
+        best = training.trainer.progress.best
+        kept = f"the best model so far, of epoch {best.epoch}," if best else "a checkpoint"
+        note(
+            f"stopped; {kept} is in {training.run.path}; go on: wordlab resume {training.run.path}"
+        )
+        raise KeyboardInterrupt
+    return training.finish()
+
+
+@contextmanager
+def _stop_on_interrupt(training: TrainingRun) -> Iterator[list[int]]:
+    """Let the batch under way finish at the first Ctrl-C; a second one interrupts at once."""
+    caught: list[int] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if caught:
+            raise KeyboardInterrupt
+        caught.append(number)
+        training.trainer.stop()
+
+    try:
+        before = signal.signal(signal.SIGINT, stop)
+    except ValueError:  # not in the main thread: there is no Ctrl-C to catch
+        yield caught
+        return
+    try:
+        yield caught
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+class _Bar:
+    """Rows on standard error, over a progress bar if that is a terminal."""
+
+    def __init__(self, live: Any = None) -> None:
+        self._live = live
+        self._task = None if live is None else live.add_task("training", total=1.0, nats="")
+
+    def step(self, step: Step) -> None:
+        """Move the bar."""
+        if self._live is not None:
+            self._live.update(
+                self._task,
+                completed=step.share,
+                nats=f"epoch {step.epoch}/{step.epochs} batch {step.batch}/{step.batches} "
+                f"{step.seen_nats:.3f} nats {step.tokens_per_second:,.0f} tokens/s",
+            )
+
+    def row(self, epoch: Epoch) -> None:
+        """Print an epoch's row; a star marks the best so far."""
+        perplexity = math.exp(min(epoch.validation_nats, 700))
+        line = (
+            f"{epoch.epoch:>5} {epoch.left_out:>8} {epoch.train_nats:>10.4f} "
+            f"{epoch.validation_nats:>9.4f} {perplexity:>9.2f} "
+            f"{100 * epoch.validation_accuracy:>7.2f} % {epoch.tokens_per_second:>9,.0f} "
+            f"{epoch.seconds:>8.1f}{' *' if epoch.best else ''}"
+        )
+        if epoch.event:
+            line += f"\n      {epoch.event}"
+        if self._live is None:
+            note(line)
+        else:
+            self._live.console.print(line, highlight=False, markup=False)
+
+
+@contextmanager
+def _bar(quiet: bool) -> Iterator[_Bar]:
+    if quiet or not sys.stderr.isatty():
+        yield _Bar()
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    with Progress(
+        BarColumn(bar_width=24),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TextColumn("{task.fields[nats]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    ) as live:
+        yield _Bar(live)

@@ -1,0 +1,18 @@
+"""`wordlab resume`: go on with a run that was stopped or killed."""
+
+import typer
+
+from wordlab.cli.terminal import Json, RunFolder
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(resume)
+
+
+def resume(run: RunFolder, as_json: Json = False) -> None:
+    """Go on training from the last checkpoint; on a CPU the result is the same to the bit."""
+    from wordlab.cli.train import train_and_summarise
+    from wordlab.runs.training_run import TrainingRun
+
+    train_and_summarise(TrainingRun.resume(run), as_json=as_json)

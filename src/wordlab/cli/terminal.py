@@ -1,0 +1,66 @@
+"""What commands share: printing tables, JSON and notes, and common options."""
+
+import json
+import math
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from wordlab.table import Table
+
+Json = Annotated[bool, typer.Option("--json", help="Print the figures as one JSON object.")]
+RunFolder = Annotated[Path, typer.Argument(help="A run folder, made by wordlab train.")]
+Overrides = Annotated[
+    list[str],
+    typer.Option(
+        "--set", metavar="SECTION.FIELD=VALUE", help="Change a setting; may be given again."
+    ),
+]
+
+
+def show(tables: Iterable[Table]) -> None:
+    """Print tables, a blank line between."""
+    from wordlab.rendering.tables import as_text
+
+    print("\n".join(as_text(table) for table in tables), end="", flush=True)
+
+
+def show_json(value: Any) -> None:
+    """Print one JSON value; numbers that JSON cannot hold are null."""
+    print(json.dumps(_finite(value), ensure_ascii=False, indent=2, allow_nan=False), flush=True)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def note(text: str) -> None:
+    """Tell the user something that is not a result, on standard error."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def write_chart(chart: Any, path: Path) -> None:
+    """Write a chart in the format that the file's ending names.
+
+    Raises:
+        WordlabError: where the ending names no picture format.
+    """
+    from wordlab.errors import WordlabError
+    from wordlab.rendering.charts import CHART_RENDERERS
+    from wordlab.runs.files import write_whole
+
+    kind = path.suffix.removeprefix(".").lower()
+    if kind not in CHART_RENDERERS:
+        raise WordlabError(
+            CHART_RENDERERS.refusal(kind), where=str(path), mend="end the name in one of these"
+        )
+    write_whole(path, CHART_RENDERERS[kind](chart))

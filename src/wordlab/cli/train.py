@@ -1,0 +1,119 @@
+"""`wordlab train`: from a text to a run folder."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wordlab.cli.terminal import Json, Overrides, note, show, show_json
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(train)
+
+
+def train(
+    texts: Annotated[
+        list[str], typer.Argument(help="Training text: files, .gz too, or - for standard input.")
+    ] = [],  # noqa: B006
+    run: Annotated[Path, typer.Option("--run", help="The run folder to make.")] = Path("run"),
+    validation: Annotated[
+        list[str],
+        typer.Option("--validation", help="Validation text; without one, some is held out."),
+    ] = [],  # noqa: B006
+    config: Annotated[
+        Path | None, typer.Option("--config", help="Settings in a TOML file.")
+    ] = None,
+    overrides: Overrides = [],  # noqa: B006
+    minutes: Annotated[
+        float | None, typer.Option("--minutes", help="Budget of training time.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Seed of all chance.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Train a model and keep it, with all that is needed to use it, in a run folder."""
+    from wordlab.config import apply_overrides, read_toml, validate
+    from wordlab.runs.settings import RunSettings
+    from wordlab.runs.training_run import TrainingRun
+
+    data = apply_overrides(read_toml(config) if config else {}, overrides)
+    for name, value in (("minutes", minutes), ("seed", seed)):
+        if value is not None:
+            data.setdefault("training", {})[name] = value
+    if texts:
+        data.setdefault("data", {})["train"] = texts
+    if validation:
+        data.setdefault("data", {})["validation"] = validation
+    source = str(config) if config else "--set"
+    settings = validate(RunSettings, data, source=source)
+    training = TrainingRun.start(settings, run)
+    train_and_summarise(training, as_json=as_json)
+
+
+def train_and_summarise(training: "TrainingRun", *, as_json: bool) -> None:  # type: ignore[name-defined]  # noqa: F821
+    """Train, then print the best epoch's figures and where the run lies."""
+    from wordlab.cli.progress import train_and_show
+    from wordlab.evaluation.cross_entropy import perplexity
+    from wordlab.inspection.cost import cost_of
+    from wordlab.table import Table
+
+    run, trainer = training.run, training.trainer
+    for line in training.notes:
+        note(f"note: {line}")
+    counts = {
+        name: int(trainer.model.reading.target_counts(store, len(run.vocabulary)).sum())
+        for name, store in (("train", trainer.train), ("validation", trainer.validation))
+    }
+    cost = cost_of(trainer.model, run.settings.training)
+    if not as_json:
+        show(
+            [
+                Table.of_pairs(
+                    "Data",
+                    [
+                        ("words in the vocabulary", len(run.vocabulary)),
+                        ("training targets", counts["train"]),
+                        ("validation targets", counts["validation"]),
+                        ("protocol", trainer.model.reading.protocol),
+                    ],
+                ),
+                cost.table(),
+                cost.summary(),
+            ]
+        )
+    done = train_and_show(training)
+    best = trainer.progress.best
+    if best is None:
+        return
+    figures = {
+        "run": str(done.path),
+        "perplexity": perplexity(best.validation_nats),
+        "nats_per_token": best.validation_nats,
+        "accuracy": best.validation_accuracy,
+        "epochs": len(trainer.progress.history),
+        "best_epoch": best.epoch,
+        "seconds": trainer.progress.seconds,
+        "vocabulary": len(run.vocabulary),
+        "parameters": cost.counted,
+        "train_targets": counts["train"],
+        "validation_targets": counts["validation"],
+    }
+    if as_json:
+        show_json(figures)
+        return
+    show(
+        [
+            Table.of_pairs(
+                "Validation",
+                [
+                    ("perplexity", f"{figures['perplexity']:.2f}"),
+                    ("nats a token", f"{best.validation_nats:.4f}"),
+                    ("top-1 accuracy", f"{100 * best.validation_accuracy:.2f} %"),
+                    ("best epoch", f"{best.epoch} of {len(trainer.progress.history)}"),
+                    ("seconds", f"{trainer.progress.seconds:.1f}"),
+                    ("run folder", str(done.path)),
+                ],
+            )
+        ]
+    )

@@ -1,0 +1,105 @@
+"""Bytes to lines: files, several files, gzip, standard input; faults at file:line:byte."""
+
+import gzip
+import io
+import sys
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from wordlab.errors import WordlabError
+
+STANDARD_INPUT = "-"
+PIECE_BYTES = 1 << 20
+"""A longer line comes in pieces, cut at white space, so that memory stays flat."""
+
+_GZIP_MAGIC = b"\x1f\x8b"
+_UTF8_BOM = b"\xef\xbb\xbf"
+_UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
+
+
+def open_bytes(path: str | Path) -> BinaryIO:
+    """Open a file, a gzip file (told by its first bytes) or standard input ("-") for reading."""
+    if str(path) == STANDARD_INPUT:
+        return sys.stdin.buffer
+    try:
+        stream = Path(path).open("rb")  # noqa: SIM115 (the caller closes it)
+    except OSError as error:
+        raise WordlabError(_reason(error), where=str(path)) from None
+    if stream.peek(2)[:2] == _GZIP_MAGIC:
+        return cast(BinaryIO, io.BufferedReader(gzip.GzipFile(fileobj=stream)))
+    return stream
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, IsADirectoryError):
+        return "is a folder, not a text file"
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file"
+    return error.strerror or str(error)
+
+
+def read_pieces(path: str | Path) -> Iterator[tuple[int, str, bool]]:
+    """Yield (line number, text, whether this is the whole line) of a UTF-8 text.
+
+    A line of up to PIECE_BYTES comes whole. Line numbers start at 1.
+
+    Raises:
+        WordlabError: at file:line:byte where the bytes are not UTF-8, or at the file where it
+            cannot be read.
+    """
+    name = "standard input" if str(path) == STANDARD_INPUT else str(path)
+    stream = open_bytes(path)
+    line, offset, rest, pieces = 1, 0, b"", 0
+    try:
+        while raw := stream.readline(PIECE_BYTES):
+            ends = raw.endswith(b"\n") or len(raw) < PIECE_BYTES
+            if line == 1 and pieces == 0:
+                raw = _without_byte_order_mark(raw, name)
+            pieces += 1
+            raw = rest + raw
+            piece, rest = (raw, b"") if ends else _cut_at_space(raw)
+            if piece:
+                yield line, _decode(piece, name, line, offset), ends and pieces == 1
+            offset += len(piece)
+            if ends:
+                line, offset, pieces = line + 1, 0, 0
+        if rest:
+            yield line, _decode(rest, name, line, offset), False
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise WordlabError(
+            f"the gzip data are broken: {error}", where=f"{name}:{line}", mend="fetch it again"
+        ) from None
+    except OSError as error:
+        raise WordlabError(_reason(error), where=name) from None
+    finally:
+        if stream is not sys.stdin.buffer:
+            stream.close()
+
+
+def _without_byte_order_mark(raw: bytes, name: str) -> bytes:
+    if raw[:2] in _UTF16_BOMS:
+        raise WordlabError(
+            "is UTF-16 text, not UTF-8",
+            where=f"{name}:1:1",
+            mend="convert it, for example with iconv -f UTF-16 -t UTF-8",
+        )
+    return raw.removeprefix(_UTF8_BOM)
+
+
+def _cut_at_space(raw: bytes) -> tuple[bytes, bytes]:
+    """Split after the last space, so that no word and no character is cut in two."""
+    space = max(raw.rfind(b" "), raw.rfind(b"\t"))
+    return (raw[: space + 1], raw[space + 1 :]) if space >= 0 else (b"", raw)
+
+
+def _decode(raw: bytes, name: str, line: int, offset: int) -> str:
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise WordlabError(
+            f"byte 0x{raw[error.start]:02x} is not UTF-8",
+            where=f"{name}:{line}:{offset + error.start + 1}",
+            mend="save the text as UTF-8, for example with iconv -f LATIN1 -t UTF-8",
+        ) from None

@@ -1,0 +1,188 @@
+"""Token ids on disk: one flat array of words, each sentence closed by the end marker's id."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wordlab.config import read_json
+from wordlab.corpus.vocabulary import Vocabulary
+from wordlab.errors import WordlabError
+
+Ids = NDArray[Any]
+"""Token ids, an unsigned integer array; its width depends on the vocabulary's size."""
+
+CHUNK_TOKENS = 1 << 20
+
+
+@dataclass(frozen=True)
+class StoreHeader:
+    """What a store holds; kept beside the ids as JSON."""
+
+    tokens: int
+    """Ids in the store: words and one end marker a sentence. Each is predicted once."""
+    sentences: int
+    unknown: int
+    dtype: str
+    vocabulary: str
+    """Hash of the vocabulary that the ids belong to."""
+    sha256: str
+    """Fingerprint of the ids."""
+
+    @property
+    def words(self) -> int:
+        """Tokens without the end markers."""
+        return self.tokens - self.sentences
+
+
+@dataclass(frozen=True)
+class TokenStore:
+    """A memory-mapped text of ids: w1 .. wn END w1 .. wn END and so on, in the text's order."""
+
+    header: StoreHeader
+    ids: Ids
+    start: int
+    end: int
+    unknown: int
+
+    @classmethod
+    def open(cls, path: Path, vocabulary: Vocabulary) -> "TokenStore":
+        """Map the store at `path` (without suffix); raise WordlabError where it is damaged."""
+        header_path, ids_path = path.with_suffix(".json"), path.with_suffix(".ids")
+        data = read_json(header_path)
+        try:
+            header = StoreHeader(**data)
+            dtype = np.dtype(header.dtype)
+            size = ids_path.stat().st_size
+        except (TypeError, OSError) as error:
+            raise WordlabError(f"is no token store: {error}", where=str(header_path)) from None
+        if size != header.tokens * dtype.itemsize:
+            raise WordlabError(
+                f"holds {size} bytes where its header promises {header.tokens * dtype.itemsize}",
+                where=str(ids_path),
+                mend="prepare the text again",
+            )
+        if header.vocabulary != vocabulary.hash:
+            raise WordlabError(
+                f"belongs to vocabulary {header.vocabulary}, not {vocabulary.hash}",
+                where=str(ids_path),
+                mend="prepare the text again",
+            )
+        ids = np.memmap(ids_path, dtype=dtype, mode="r", shape=(header.tokens,))
+        return cls(header, ids, vocabulary.start, vocabulary.end, vocabulary.unknown)
+
+    @classmethod
+    def in_memory(cls, sentences: Iterable[list[int]], vocabulary: Vocabulary) -> "TokenStore":
+        """Hold encoded sentences without a file."""
+        dtype = id_type(len(vocabulary))
+        chunks = [np.empty(0, dtype), *in_chunks(sentences, vocabulary.end)]
+        ids = np.concatenate(chunks).astype(dtype)
+        header = StoreHeader(
+            tokens=len(ids),
+            sentences=int((ids == vocabulary.end).sum()),
+            unknown=int((ids == vocabulary.unknown).sum()),
+            dtype=ids.dtype.str,
+            vocabulary=vocabulary.hash,
+            sha256=hashlib.sha256(ids.tobytes()).hexdigest(),
+        )
+        return cls(header, ids, vocabulary.start, vocabulary.end, vocabulary.unknown)
+
+    def __len__(self) -> int:
+        return self.header.tokens
+
+    def chunks(self, tokens: int = CHUNK_TOKENS) -> Iterator[tuple[int, Ids]]:
+        """Yield (first position, ids) of consecutive stretches of the text."""
+        for first in range(0, len(self), tokens):
+            yield first, np.asarray(self.ids[first : first + tokens])
+
+    def sentence_of(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the number of the sentence, from 0, that holds each position."""
+        ends = np.flatnonzero(self.ids == self.end)
+        return np.searchsorted(ends, positions, side="left")
+
+    def counts(self, types: int) -> NDArray[np.int64]:
+        """How often each of `types` ids occurs."""
+        total = np.zeros(types, dtype=np.int64)
+        for _, ids in self.chunks():
+            total += np.bincount(ids, minlength=types)
+        return total
+
+
+def id_type(types: int) -> np.dtype[Any]:
+    """The narrowest unsigned integer that holds so many ids, little-endian."""
+    return np.dtype("<u2") if types <= 1 << 16 else np.dtype("<u4")
+
+
+class IdWriter:
+    """Writes ids to a file in a buffered stream; the file takes its name when it is whole."""
+
+    def __init__(self, path: Path, dtype: np.dtype[Any]) -> None:
+        self.path = path
+        self.dtype = dtype
+        self._part = path.with_name(path.name + ".part")
+        self._stream = self._part.open("wb")
+        self._digest = hashlib.sha256()
+        self.tokens = 0
+
+    def write(self, ids: Ids) -> None:
+        """Append an array of ids."""
+        data = np.ascontiguousarray(ids, dtype=self.dtype).tobytes()
+        self._digest.update(data)
+        self._stream.write(data)
+        self.tokens += len(ids)
+
+    def close(self) -> str:
+        """Put the file in its place and return the SHA-256 of its bytes."""
+        self._stream.close()
+        os.replace(self._part, self.path)
+        return self._digest.hexdigest()
+
+    def abandon(self) -> None:
+        """Remove what was written."""
+        self._stream.close()
+        self._part.unlink(missing_ok=True)
+
+
+def write_store(path: Path, chunks: Iterable[Ids], vocabulary: Vocabulary) -> TokenStore:
+    """Write a stream of ids to `path` (.ids and .json) in one pass and map it.
+
+    Args:
+        chunks: stretches of the stream, in which each sentence is closed by the end marker.
+    """
+    dtype = id_type(len(vocabulary))
+    writer = IdWriter(path.with_suffix(".ids"), dtype)
+    sentences = unknown = 0
+    try:
+        for ids in chunks:
+            sentences += int((ids == vocabulary.end).sum())
+            unknown += int((ids == vocabulary.unknown).sum())
+            writer.write(ids)
+        digest = writer.close()
+    except OSError as error:
+        writer.abandon()
+        raise WordlabError(error.strerror or str(error), where=str(path)) from None
+    except BaseException:
+        writer.abandon()
+        raise
+    header = StoreHeader(writer.tokens, sentences, unknown, dtype.str, vocabulary.hash, digest)
+    path.with_suffix(".json").write_text(json.dumps(asdict(header), indent=2) + "\n")
+    return TokenStore.open(path, vocabulary)
+
+
+def in_chunks(sentences: Iterable[list[int]], end: int) -> Iterator[Ids]:
+    """Close each sentence with `end` and gather sentences to arrays of about CHUNK_TOKENS."""
+    waiting: list[int] = []
+    for ids in sentences:
+        waiting.extend(ids)
+        waiting.append(end)
+        if len(waiting) >= CHUNK_TOKENS:
+            yield np.array(waiting, dtype=np.uint32)
+            waiting = []
+    if waiting:
+        yield np.array(waiting, dtype=np.uint32)

@@ -1,0 +1,88 @@
+"""A row for each word of a text, in its own spelling: surprisal, entropy, rank."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from itertools import islice
+from typing import Any
+
+from wordlab.corpus.preparation import encode_with_words
+from wordlab.corpus.store import TokenStore
+from wordlab.corpus.text import Text
+from wordlab.corpus.vocabulary import Vocabulary
+from wordlab.evaluation.cross_entropy import score_tokens
+from wordlab.models.language_model import Predictor
+
+SENTENCES_AT_ONCE = 512
+
+
+@dataclass(frozen=True)
+class WordScore:
+    """What a model says of one word.
+
+    Attributes:
+        line: line of the text where the sentence begins, from 1.
+        sentence, position: number of the sentence, and of the word in it, from 1.
+        word: as the text spells it.
+        scored: the form that the model predicted: a word of the vocabulary or a marker.
+        unknown: whether the word is outside the vocabulary; its figures are then those of the
+            unknown word's class as a whole.
+        nats, bits: surprisal; None where the reading does not predict the word.
+        entropy_nats: of the prediction, before the word was seen.
+        rank: 1 for the most probable word.
+    """
+
+    line: int
+    sentence: int
+    position: int
+    word: str
+    scored: str
+    unknown: bool
+    nats: float | None
+    bits: float | None
+    entropy_nats: float | None
+    rank: int | None
+
+    def as_row(self) -> dict[str, Any]:
+        """The fields by name."""
+        return asdict(self)
+
+
+def score_words(
+    model: Predictor, text: Text, vocabulary: Vocabulary, *, end: bool = False
+) -> Iterator[WordScore]:
+    """Yield a row for each word, in the text's order; memory does not grow with the text.
+
+    Args:
+        end: yield a row for the end marker of each sentence too.
+    """
+    sentences = encode_with_words(text, vocabulary)
+    number = 0
+    while group := list(islice(sentences, SENTENCES_AT_ONCE)):
+        store = TokenStore.in_memory((ids for _, ids in group), vocabulary)
+        scores = score_tokens(model, store, vocabulary=len(vocabulary), entropies=True)
+        row_of = {int(position): row for row, position in enumerate(scores.positions)}
+        place = 0
+        for sentence, ids in group:
+            number += 1
+            words = [*sentence.words, vocabulary.words[vocabulary.end]]
+            for position, (word, index) in enumerate(
+                zip(words, [*ids, vocabulary.end], strict=True), start=1
+            ):
+                row = row_of.get(place)
+                place += 1
+                if position == len(words) and not end:
+                    continue
+                nats = None if row is None else float(scores.nats[row])
+                yield WordScore(
+                    sentence.line,
+                    number,
+                    position,
+                    word,
+                    vocabulary.words[index],
+                    index == vocabulary.unknown,
+                    nats,
+                    None if nats is None else nats / math.log(2),
+                    None if row is None else float(scores.entropies[row]),
+                    None if row is None else int(scores.ranks[row]),
+                )

@@ -1,0 +1,1 @@
+"""Sentences from a model: prompts, sampling, beam search."""

@@ -1,0 +1,1 @@
+"""Models: encoders turn inputs into features, output layers turn features into probabilities."""

@@ -1,0 +1,128 @@
+"""The feed-forward n-gram network of Bengio et al. (2003) and of CMU 10-707, homework 3."""
+
+from itertools import pairwise
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import Field, field_validator
+from torch import Tensor, nn
+from torch.nn import functional
+
+from wordlab.batching.windows import Padding, Windows
+from wordlab.config import NameIn
+from wordlab.models.activations import ACTIVATIONS
+from wordlab.models.language_model import MODELS, Encoder, LayerCost, ModelSettings
+
+Units = Annotated[int, Field(ge=1)]
+Probability = Annotated[float, Field(ge=0, lt=1)]
+
+
+@MODELS.register("feedforward")
+class FeedforwardSettings(ModelSettings):
+    """h = f(W [L(w_1) .. L(w_n-1)] + a), or several such layers; features are h."""
+
+    type: Literal["feedforward"] = "feedforward"
+    n: int = Field(default=4, ge=2, le=64)
+    """Length of the n-grams: n - 1 words are read, the n-th is predicted."""
+    padding: Padding = "full"
+    """full: n - 1 start markers; single: one, so a sentence's first n - 2 words are no targets."""
+    embedding: Units = 64
+    hidden: tuple[Units, ...] = (128,)
+    """Units of each hidden layer."""
+    activation: Annotated[str, NameIn(ACTIVATIONS)] = "tanh"
+    embedding_dropout: Probability = 0.0
+    """Of the concatenated embeddings."""
+    dropout: Probability = 0.0
+    """Of the units of each hidden layer."""
+    word_dropout: Probability = 0.0
+    """Chance that a context word is read as the unknown word in training."""
+    direct: bool = False
+    """Connect the embeddings to the output too: features are [h, L(w_1) .. L(w_n-1)]."""
+    sparse: bool = False
+    """Update only the embedding rows that a batch reads."""
+
+    @field_validator("hidden", mode="before")
+    @classmethod
+    def _one_layer(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, int) else value
+
+    @field_validator("hidden")
+    @classmethod
+    def _some_layer(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if not value:
+            raise ValueError("needs at least one hidden layer")
+        return value
+
+    @property
+    def reading(self) -> Windows:
+        """Windows of n tokens."""
+        return Windows(self.n, self.padding)
+
+    @property
+    def yardstick(self) -> Windows:
+        """The same windows."""
+        return self.reading
+
+    def build(self, vocabulary: int) -> "FeedforwardEncoder":
+        """Make the encoder with fresh weights."""
+        return FeedforwardEncoder(self, vocabulary)
+
+
+class FeedforwardEncoder(Encoder):
+    """Windows of ids [B, n - 1] -> features [B, F].
+
+    Embeddings begin normal with deviation 0.1; hidden weights uniform in
+    +-sqrt(6 / (inputs + units)) (Glorot and Bengio 2010, eq. 16); biases at 0.
+    """
+
+    def __init__(self, settings: FeedforwardSettings, vocabulary: int) -> None:
+        super().__init__()
+        self.settings = settings
+        self.reading = settings.reading
+        self.activation = ACTIVATIONS[settings.activation]
+        self.embedding = nn.Embedding(vocabulary, settings.embedding, sparse=settings.sparse)
+        nn.init.normal_(self.embedding.weight, std=0.1)
+        window = (settings.n - 1) * settings.embedding
+        widths = (window, *settings.hidden)
+        self.hidden = nn.ModuleList(nn.Linear(inputs, units) for inputs, units in pairwise(widths))
+        for layer in self._layers():
+            nn.init.xavier_uniform_(layer.weight)
+            nn.init.zeros_(layer.bias)
+        self.features = settings.hidden[-1] + (window if settings.direct else 0)
+        self.unknown = 0
+
+    def _layers(self) -> list[nn.Linear]:
+        return [layer for layer in self.hidden if isinstance(layer, nn.Linear)]
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Windows [B, n - 1] -> features [B, F]."""
+        settings = self.settings
+        if self.training and settings.word_dropout:
+            hidden = torch.rand(inputs.shape, device=inputs.device) < settings.word_dropout
+            inputs = inputs.masked_fill(hidden, self.unknown)
+        window = self.embedding(inputs).flatten(1)
+        window = functional.dropout(window, settings.embedding_dropout, self.training)
+        units = window
+        for layer in self._layers():
+            units = self.activation(layer(units))
+            units = functional.dropout(units, settings.dropout, self.training)
+        return torch.cat([units, window], dim=1) if settings.direct else units
+
+    def word_vectors(self) -> Tensor:
+        """The table of word embeddings. [V, E]"""
+        return self.embedding.weight
+
+    def costs(self) -> list[LayerCost]:
+        """The embedding and each hidden layer."""
+        table = self.embedding.weight
+        layers = [
+            LayerCost("embedding", f"{table.shape[0]} x {table.shape[1]}", table.numel(), 0, 0)
+        ]
+        for number, layer in enumerate(self._layers(), start=1):
+            name = "hidden" if len(self.hidden) == 1 else f"hidden {number}"
+            inputs, units = layer.in_features, layer.out_features
+            product = 2 * inputs * units
+            shape = f"{inputs} x {units} + {units}"
+            own = inputs * units + units
+            layers.append(LayerCost(name, shape, own, product, 2 * product))
+        return layers

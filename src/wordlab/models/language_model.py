@@ -1,0 +1,168 @@
+"""The seam between encoders and output layers, and what scoring may ask of any model."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from wordlab.batching.batch import Batch, Reading
+from wordlab.batching.windows import Windows
+from wordlab.config import Settings
+from wordlab.registry import Registry
+
+MODELS: Registry[type["ModelSettings"]] = Registry("model")
+OUTPUT_LAYERS: Registry[type["OutputSettings"]] = Registry("output layer")
+
+
+@dataclass(frozen=True)
+class LayerCost:
+    """What a layer holds and does.
+
+    Attributes:
+        parameters: trained numbers.
+        forward_flops: floating-point operations a target, a multiply-add counted as two; matrix
+            products only.
+        backward_flops: the same for the gradients of its inputs and parameters.
+    """
+
+    name: str
+    shape: str
+    parameters: int
+    forward_flops: int
+    backward_flops: int
+
+
+class Predictor(Protocol):
+    """What evaluation, scoring and generation need: a reading and next-word distributions."""
+
+    @property
+    def reading(self) -> Reading:
+        """How the model reads a text."""
+        ...
+
+    def log_probs(self, inputs: Tensor) -> Tensor:
+        """Natural-log probabilities of the next word. [B, ...] -> [B, V] float32."""
+        ...
+
+
+class Encoder(nn.Module, ABC):
+    """Turns inputs into one feature vector a target; its settings say how it reads text."""
+
+    reading: Reading
+    features: int
+    """Width of the feature vectors."""
+
+    @abstractmethod
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Inputs of the reading -> features [B, F]."""
+
+    @abstractmethod
+    def costs(self) -> list[LayerCost]:
+        """The layers, in the order in which data pass them."""
+
+    @abstractmethod
+    def word_vectors(self) -> Tensor:
+        """The table of word embeddings. [V, E]"""
+
+
+class OutputLayer(nn.Module, ABC):
+    """Turns features into probabilities, and owns the loss that trains them.
+
+    Training goes through `loss`, scoring and generation through `log_probs`; a contract test
+    holds the two together.
+    """
+
+    @abstractmethod
+    def log_probs(self, features: Tensor) -> Tensor:
+        """Features [B, F] -> natural-log probabilities [B, V], float32 or wider."""
+
+    @abstractmethod
+    def loss(self, features: Tensor, targets: Tensor) -> Tensor:
+        """Sum over the batch of -ln p(target), in nats. [B, F], [B] -> scalar."""
+
+    @abstractmethod
+    def costs(self) -> list[LayerCost]:
+        """The layers, in the order in which data pass them."""
+
+    @property
+    @abstractmethod
+    def parameters_of_a_class(self) -> int:
+        """Numbers that belong to one word alone; CMU 10-707 leaves one word's out of its count."""
+
+    @abstractmethod
+    def start_from_counts(self, target_counts: Tensor) -> None:
+        """Begin at the unigram distribution of the training targets. [V]"""
+
+
+class ModelSettings(Settings, ABC):
+    """Settings of a model family; register a subclass in MODELS under its `type`."""
+
+    type: str
+
+    @property
+    @abstractmethod
+    def reading(self) -> Reading:
+        """How the model reads text."""
+
+    @property
+    @abstractmethod
+    def yardstick(self) -> Windows:
+        """Windows of the n-gram that this family is to be compared with."""
+
+    @abstractmethod
+    def build(self, vocabulary: int) -> Encoder:
+        """Make the encoder with fresh weights, drawn from torch's global generator."""
+
+
+class OutputSettings(Settings, ABC):
+    """Settings of an output layer; register a subclass in OUTPUT_LAYERS under its `type`."""
+
+    type: str
+
+    @abstractmethod
+    def build(self, encoder: Encoder, vocabulary: int) -> OutputLayer:
+        """Make the layer with fresh weights."""
+
+
+class LanguageModel(nn.Module):
+    """An encoder and an output layer; calling it is the training step's forward pass."""
+
+    def __init__(self, encoder: Encoder, output: OutputLayer) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.output = output
+
+    @property
+    def reading(self) -> Reading:
+        """How the model reads text."""
+        return self.encoder.reading
+
+    def forward(self, batch: Batch) -> tuple[Tensor, int]:
+        """Return the batch's summed nats (a scalar with a gradient) and its counted targets."""
+        features = self.encoder(batch.inputs)
+        return self.output.loss(features, batch.targets), len(batch.targets)
+
+    @torch.no_grad()
+    def log_probs(self, inputs: Tensor) -> Tensor:
+        """Natural-log probabilities of the next word. [B, ...] -> [B, V] float32."""
+        result: Tensor = self.output.log_probs(self.encoder(inputs))
+        return result
+
+    def costs(self) -> list[LayerCost]:
+        """All layers, in the order in which data pass them."""
+        return self.encoder.costs() + self.output.costs()
+
+
+def build_model(
+    model: ModelSettings, output: OutputSettings, vocabulary: int, *, seed: int
+) -> LanguageModel:
+    """Make a model with fresh weights that depend on the settings and the seed alone."""
+    state = torch.get_rng_state()
+    torch.manual_seed(seed)
+    try:
+        encoder = model.build(vocabulary)
+        return LanguageModel(encoder, output.build(encoder, vocabulary))
+    finally:
+        torch.set_rng_state(state)

@@ -1,0 +1,192 @@
+"""The exact softmax, with product, softmax, loss and gradient fused and cut in chunks."""
+
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.autograd import Function
+from torch.nn import functional
+
+from wordlab.models.language_model import (
+    OUTPUT_LAYERS,
+    Encoder,
+    LayerCost,
+    OutputLayer,
+    OutputSettings,
+)
+from wordlab.models.products import linear
+
+CHUNK_LOGITS = 1 << 22
+"""Logits held at a time: 16 MiB of float32, which stay in the last-level cache."""
+
+_TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+@OUTPUT_LAYERS.register("softmax")
+class SoftmaxSettings(OutputSettings):
+    """Exact softmax over the whole vocabulary."""
+
+    type: Literal["softmax"] = "softmax"
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of the products in training; sums, softmax and all scoring are float32."""
+    tied: bool = False
+    """Use the word embeddings as output vectors (Press and Wolf 2017)."""
+    bias: Literal["unigram", "zero"] = "unigram"
+    """Where the output bias begins: at the log-probabilities of the training targets, or at 0."""
+
+    def build(self, encoder: Encoder, vocabulary: int) -> "SoftmaxOutput":
+        """Make the layer; if tied, a projection fits the features to the embeddings' width."""
+        table = encoder.word_vectors() if self.tied else None
+        return SoftmaxOutput(
+            encoder.features,
+            vocabulary,
+            tied_to=table if isinstance(table, nn.Parameter) else None,
+            precision=self.precision,
+            unigram_bias=self.bias == "unigram",
+        )
+
+
+class SoftmaxOutput(OutputLayer):
+    """p(v | features) = exp(w_v . features + b_v) / sum over u of exp(w_u . features + b_u).
+
+    Args:
+        features: width F of the feature vectors.
+        vocabulary: V.
+        tied_to: a [V, E] table to use as the output vectors; a linear map without bias leads
+            from F to E where they differ.
+    """
+
+    weight: nn.Parameter
+
+    def __init__(
+        self,
+        features: int,
+        vocabulary: int,
+        *,
+        tied_to: nn.Parameter | None = None,
+        precision: str = "float32",
+        unigram_bias: bool = True,
+    ) -> None:
+        super().__init__()
+        self.precision = precision
+        self.unigram_bias = unigram_bias
+        self.tied = tied_to is not None
+        self.projection: nn.Linear | None = None
+        if tied_to is None:
+            self.weight = nn.Parameter(torch.empty(vocabulary, features).normal_(std=0.02))
+        else:
+            self.weight = tied_to
+            if tied_to.shape[1] != features:
+                self.projection = nn.Linear(features, tied_to.shape[1], bias=False)
+        self.bias = nn.Parameter(torch.zeros(vocabulary))
+
+    def start_from_counts(self, target_counts: Tensor) -> None:
+        """Set the bias to ln((count + 1) / (total + V)), unless the settings say zero."""
+        if self.unigram_bias:
+            smoothed = target_counts.to(self.bias.dtype) + 1
+            with torch.no_grad():
+                self.bias.copy_(torch.log(smoothed / smoothed.sum()))
+
+    def _projected(self, features: Tensor) -> Tensor:
+        return features if self.projection is None else self.projection(features)
+
+    def log_probs(self, features: Tensor) -> Tensor:
+        """Features [B, F] -> natural-log probabilities [B, V]."""
+        features = self._projected(features)
+        if torch.is_grad_enabled() and (features.requires_grad or self.weight.requires_grad):
+            logits = functional.linear(features, self.weight, self.bias)
+        else:
+            logits = linear(features, self.weight, self.bias)
+        return torch.log_softmax(logits, dim=1)
+
+    def loss(self, features: Tensor, targets: Tensor) -> Tensor:
+        """Sum over the batch of -ln p(target), in nats. [B, F], [B] -> scalar."""
+        dtype = features.dtype if features.dtype != torch.float32 else _TYPES[self.precision]
+        nats: Tensor = _SoftmaxNats.apply(  # type: ignore[no-untyped-call]
+            self._projected(features), self.weight, self.bias, targets, dtype
+        )
+        return nats
+
+    @property
+    def parameters_of_a_class(self) -> int:
+        """Its output vector, unless tied, and its bias."""
+        return 1 if self.tied else self.weight.shape[1] + 1
+
+    def costs(self) -> list[LayerCost]:
+        """The projection, if there is one, and the softmax layer."""
+        vocabulary, width = self.weight.shape
+        layers = []
+        if self.projection is not None:
+            inner = self.projection.in_features
+            product = 2 * inner * width
+            layers.append(
+                LayerCost("projection", f"{inner} x {width}", inner * width, product, 2 * product)
+            )
+        product = 2 * width * vocabulary
+        own = (0 if self.tied else vocabulary * width) + vocabulary
+        shape = f"{width} x {vocabulary} + {vocabulary}" + (" (tied)" if self.tied else "")
+        return [*layers, LayerCost("softmax", shape, own, product, 2 * product)]
+
+
+class _SoftmaxNats(Function):
+    """Sum of -ln p(target) whose gradient with respect to the logits is p - y.
+
+    The gradients of features, weights and bias are worked out with the loss, chunk by chunk of
+    the batch, so that the [B, V] matrices of logits, probabilities and their gradients never
+    exist as a whole. With probabilities p and one-hot targets y, all [B, V]:
+
+        dJ/dfeatures = (p - y) W,   dJ/dW = (p - y)' features,   dJ/db = sum over rows of (p - y)
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        features: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        targets: Tensor,
+        dtype: torch.dtype,
+    ) -> Tensor:
+        """Return the nats; keep the gradients if any is wanted."""
+        wants_gradient = any(ctx.needs_input_grad[:3])
+        rows, vocabulary = len(features), len(weight)
+        wide = torch.promote_types(dtype, torch.float32)
+        nats = torch.zeros((), dtype=wide, device=features.device)
+        if wants_gradient:
+            d_features = torch.empty_like(features)
+            d_weight = torch.zeros(weight.shape[::-1], dtype=wide, device=weight.device)
+            d_bias = torch.zeros(vocabulary, dtype=wide, device=weight.device)
+        weight, bias = weight.detach().to(dtype), bias.detach().to(dtype)
+        chunks = max(1, -(-rows * vocabulary // CHUNK_LOGITS))
+        size = max(1, -(-rows // chunks))
+        for first in range(0, rows, size):
+            here = slice(first, first + size)
+            x = features[here].detach().to(dtype)
+            target = targets[here, None]
+            logits = linear(x, weight, bias)
+            p = torch.softmax(logits, dim=1, dtype=wide)
+            # ln sum exp = the largest logit - ln its probability, which is at least 1 / V.
+            log_normaliser = logits.amax(dim=1).to(wide) - p.amax(dim=1).log()
+            nats += (log_normaliser - logits.gather(1, target)[:, 0].to(wide)).sum()
+            if not wants_gradient:
+                continue
+            p.scatter_add_(1, target, p.new_full((len(x), 1), -1.0))
+            d_bias += p.sum(dim=0)
+            d_logits = p.to(dtype)
+            d_features[here] = linear(d_logits, weight.t())
+            # x' (p - y) rather than its transpose: it needs no transposed copy of p - y.
+            d_weight += linear(x.t().contiguous(), d_logits.t())
+        if wants_gradient:
+            ctx.save_for_backward(d_features, d_weight, d_bias)
+        return nats
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
+        """Scale the gradients that the forward pass kept."""
+        (scale,) = upstream
+        d_features, d_weight, d_bias = ctx.saved_tensors
+        weight_gradient = torch.empty(
+            d_weight.shape[::-1], dtype=d_weight.dtype, device=d_weight.device
+        )
+        torch.mul(d_weight.t(), scale, out=weight_gradient)
+        return d_features * scale, weight_gradient, d_bias * scale, None, None

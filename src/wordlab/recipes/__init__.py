@@ -1,0 +1,80 @@
+"""Recipes: settings in TOML, each with the figures it is held against."""
+
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+from wordlab.config import read_toml
+from wordlab.errors import WordlabError
+
+_FOLDER = resources.files(__name__)
+
+
+def _names() -> tuple[str, ...]:
+    files = (entry.name for entry in _FOLDER.iterdir())
+    return tuple(
+        sorted(f.removesuffix(".toml") for f in files if f.endswith(".toml") and f[0] != "_")
+    )
+
+
+RECIPES = _names()
+"""The recipes by name. A file whose name begins with _ is a base that others build on."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A training whose figures are known.
+
+    Attributes:
+        summary: what it trains.
+        data: the folder of its data set.
+        document: validation perplexity of the document that it follows, put right.
+        reference: that of another implementation of the same task.
+        reached: that of this recipe with seed 1.
+        settings: of the run, as plain values; data paths are relative to the data sets' folder.
+    """
+
+    name: str
+    summary: str
+    data: str
+    document: float | None
+    reference: float | None
+    reached: float | None
+    settings: dict[str, Any]
+
+
+def read_recipe(name: str) -> Recipe:
+    """Read a recipe, with the settings of the base that it builds on.
+
+    Raises:
+        WordlabError: where there is no such recipe; the message lists those there are.
+    """
+    if name not in RECIPES:
+        raise WordlabError(f"{name!r} is no recipe; allowed: {', '.join(RECIPES)}")
+    settings = _read(name)
+    about = settings.pop("recipe")
+    return Recipe(
+        name,
+        about["summary"],
+        about["data"],
+        about.get("document"),
+        about.get("reference"),
+        about.get("reached"),
+        settings,
+    )
+
+
+def _read(name: str) -> dict[str, Any]:
+    with resources.as_file(_FOLDER / f"{name}.toml") as path:
+        own = read_toml(path)
+    base = own.get("recipe", {}).pop("base", None)
+    return _merged(_read(base), own) if base else own
+
+
+def _merged(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    result = dict(base)
+    for key, value in own.items():
+        inner = result.get(key)
+        both = isinstance(inner, dict) and isinstance(value, dict)
+        result[key] = _merged(inner, value) if both else value  # type: ignore[arg-type]
+    return result

@@ -1,0 +1,1 @@
+"""Tables and charts as text, Markdown, HTML, SVG and PNG."""

@@ -1,0 +1,144 @@
+"""Charts as Vega-Lite, and from there as interactive offline HTML, SVG and PNG; no browser."""
+
+import html
+import json
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from wordlab.chart import Axis, Chart
+from wordlab.registry import Registry
+from wordlab.rendering.tables import as_html
+
+ChartRenderer = Callable[[Chart], bytes]
+
+CHART_RENDERERS: Registry[ChartRenderer] = Registry("picture format")
+
+VEGA_LITE = "5.20"
+"""Version of the grammar; the renderer brings it along."""
+
+_FONT = "system-ui, 'DejaVu Sans', sans-serif"
+
+
+def specification(chart: Chart) -> dict[str, Any]:
+    """Write a chart as a Vega-Lite specification that holds its data."""
+    encoding: dict[str, Any] = {
+        "x": _axis(chart.x, chart.data.is_number(chart.data.names.index(chart.x.column))),
+        "y": _axis(chart.y, chart.data.is_number(chart.data.names.index(chart.y.column))),
+        "tooltip": [
+            {"field": _escaped(name), "type": "nominal", "title": name}
+            for name in chart.tooltip or chart.data.names
+        ],
+    }
+    if chart.series:
+        encoding["color"] = {
+            "field": _escaped(chart.series),
+            "type": "nominal",
+            "title": None,
+            "sort": None,
+        }
+    mark: dict[str, Any] = {"type": chart.mark}
+    if chart.mark == "line":
+        mark["point"] = len(chart.data.rows) <= 400
+    if chart.mark == "point":
+        mark.update({"filled": True, "size": 30})
+    if chart.mark == "word":
+        mark = {"type": "text", "fontSize": 10}
+        encoding["text"] = {"field": _escaped(chart.label), "type": "nominal"}
+    spec: dict[str, Any] = {
+        "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
+        "title": chart.title,
+        "description": chart.description,
+        "width": chart.width,
+        "height": chart.height,
+        "data": {"values": chart.data.records()},
+        "mark": mark,
+        "encoding": encoding,
+        "config": {"font": _FONT, "background": "white"},
+    }
+    if chart.mark in {"point", "word", "line"} and not (chart.x.ordered or chart.y.ordered):
+        spec["params"] = [{"name": "view", "select": "interval", "bind": "scales"}]
+    return spec
+
+
+def _axis(axis: Axis, number: bool) -> dict[str, Any]:
+    ordered = axis.ordered or not number
+    channel: dict[str, Any] = {
+        "field": _escaped(axis.column),
+        "type": "ordinal" if ordered else "quantitative",
+        "title": axis.title,
+    }
+    if ordered:
+        channel["sort"] = None
+    elif axis.log:
+        channel["scale"] = {"type": "log"}
+    else:
+        channel["scale"] = {"zero": axis.zero}
+    return channel
+
+
+def _escaped(name: str) -> str:
+    """A field name in which dots and brackets mean themselves."""
+    return "".join("\\" + c if c in ".[]\\'\"" else c for c in name)
+
+
+@CHART_RENDERERS.register("svg")
+def as_svg(chart: Chart) -> bytes:
+    """A drawing as SVG."""
+    import vl_convert
+
+    return vl_convert.vegalite_to_svg(specification(chart), vl_version=VEGA_LITE).encode()
+
+
+@CHART_RENDERERS.register("png")
+def as_png(chart: Chart) -> bytes:
+    """A drawing as PNG, at twice the nominal size."""
+    import vl_convert
+
+    data: bytes = vl_convert.vegalite_to_png(specification(chart), vl_version=VEGA_LITE, scale=2)
+    return data
+
+
+@CHART_RENDERERS.register("html")
+def as_page(chart: Chart) -> bytes:
+    """A page of its own: the drawing, interactive without a network, and its data as a table."""
+    page = (
+        "<!DOCTYPE html>\n"
+        f'<html lang="en"><head><meta charset="utf-8"><title>{html.escape(chart.title)}</title>'
+        "<style>body{font-family:system-ui,sans-serif;margin:2em}td,th{padding:.1em .6em;"
+        "text-align:left}.n{text-align:right}</style></head><body>\n"
+        f"{as_figure(chart)}\n{interactive_script()}\n</body></html>\n"
+    )
+    return page.encode()
+
+
+def as_figure(chart: Chart) -> str:
+    """A figure element: the drawing, its description for screen readers, its data folded away."""
+    spec = json.dumps(specification(chart)).replace("<", "\\u003c")
+    return (
+        f'<figure><div class="chart" role="img" aria-label="{html.escape(chart.description)}">'
+        f"{as_svg(chart).decode()}</div>\n"
+        f'<script type="application/json" class="specification">{spec}</script>\n'
+        f"<details><summary>The data of this picture as a table</summary>\n"
+        f"{as_html(chart.table)}</details></figure>"
+    )
+
+
+@cache
+def interactive_script() -> str:
+    """The script that makes a page's figures interactive; it asks for nothing from outside."""
+    import vl_convert
+
+    code = vl_convert.javascript_bundle(
+        """
+        for (const figure of document.querySelectorAll("figure")) {
+          const spec = JSON.parse(figure.querySelector(".specification").textContent);
+          const place = document.createElement("div");
+          vegaEmbed(place, spec, {actions: false, renderer: "svg"}).then(() => {
+            figure.querySelector(".chart").replaceChildren(place);
+          });
+        }
+        """,
+        vl_version=VEGA_LITE,
+    ).replace("</script", "<\\/script")
+    return f'<script type="module">{code}</script>'

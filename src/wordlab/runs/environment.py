@@ -1,0 +1,41 @@
+"""What a run was made with: versions, machine, threads, command."""
+
+import os
+import platform
+import shlex
+import sys
+from importlib import metadata
+from typing import Any
+
+import torch
+
+PACKAGES = ("wordlab", "torch", "numpy", "pydantic", "safetensors")
+
+
+def describe_environment() -> dict[str, Any]:
+    """Return plain values; they say how a run came about and change nothing."""
+    return {
+        "command": shlex.join([os.path.basename(sys.argv[0]), *sys.argv[1:]]),
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "versions": {name: _version(name) for name in PACKAGES},
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:  # run from a source tree that is not installed
+        return "not installed"
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:
+            names = (line.split(":", 1)[1].strip() for line in lines if "model name" in line)
+            return next(names, platform.processor())
+    except OSError:
+        return platform.processor()

@@ -1,0 +1,79 @@
+"""Files of a run folder: written whole or not at all, read with care."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+from torch import Tensor
+
+from wordlab.errors import WordlabError
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file so that, whatever happens, `path` holds the old bytes or the new ones.
+
+    Raises:
+        WordlabError: where the disk is full or cannot be written; the old file stays.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        with part.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(part, path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        kept = "; what was saved before is whole" if path.exists() else ""
+        raise WordlabError(
+            f"cannot be saved: {error.strerror or error}{kept}",
+            where=str(path),
+            mend="free some space or choose another folder",
+        ) from None
+
+
+def next_free(path: Path) -> Path:
+    """Return the path itself, or the first of path-2, path-3 .. that is not there yet."""
+    number, free = 1, path
+    while free.exists():
+        number += 1
+        free = path.with_name(f"{path.name}-{number}")
+    return free
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write a value as readable JSON."""
+    write_whole(path, (json.dumps(data, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Write tensors and text as one safetensors file."""
+    owned = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
+    write_whole(path, safetensors.torch.save(owned, metadata=dict(metadata)))
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read a safetensors file written by `write_tensors`.
+
+    Raises:
+        WordlabError: where it is missing, cut short, or no safetensors file.
+    """
+    try:
+        with safetensors.safe_open(path, framework="pt") as opened:
+            metadata = dict(opened.metadata() or {})
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        raise WordlabError("there is no such file", where=str(path)) from None
+    except (OSError, safetensors.SafetensorError) as error:
+        raise WordlabError(
+            f"is cut short or no safetensors file ({error})",
+            where=str(path),
+            mend="copy it again from where it came",
+        ) from None
+    if "wordlab" not in metadata:
+        raise WordlabError("is not a file of wordlab", where=str(path))
+    return tensors, metadata

@@ -1,0 +1,200 @@
+"""A trained run, opened from its folder: evaluate, score, generate."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from wordlab.config import read_json, validate
+from wordlab.corpus.preparation import encode
+from wordlab.corpus.store import TokenStore
+from wordlab.corpus.text import Text, read_text, text_of
+from wordlab.corpus.vocabulary import Vocabulary
+from wordlab.errors import WordlabError
+from wordlab.evaluation.evaluation import Evaluation, evaluate
+from wordlab.evaluation.surprisal import WordScore, score_words
+from wordlab.generation.sentences import Generated, GenerationSettings, generate
+from wordlab.models.count_models import Unigram, WittenBell
+from wordlab.models.language_model import LanguageModel, Predictor, build_model
+from wordlab.runs.files import read_tensors
+from wordlab.runs.settings import RunSettings
+from wordlab.training.trainer import Epoch
+
+SETTINGS, VOCABULARY, MODEL = "settings.json", "vocabulary.tsv", "model.safetensors"
+CHECKPOINT, HISTORY, ENVIRONMENT = "checkpoint.safetensors", "history.jsonl", "environment.json"
+CORPUS = "corpus"
+
+TextLike = Text | str | Path | Sequence[str]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder, read as it is asked for.
+
+    Attributes:
+        path: the folder.
+        settings: everything that decided what the run is.
+        vocabulary: the words it knows, built from its training text.
+    """
+
+    path: Path
+    settings: RunSettings
+    vocabulary: Vocabulary
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Run":
+        """Open a run folder.
+
+        Raises:
+            WordlabError: where it is no run folder, or a file in it is damaged or foreign.
+        """
+        folder = Path(path)
+        if not folder.is_dir():
+            what = "is a file, not a run folder" if folder.exists() else "there is no such folder"
+            raise WordlabError(what, where=str(path), mend="name a folder made by wordlab train")
+        if not (folder / SETTINGS).exists():
+            raise WordlabError(
+                f"is no run folder: it has no {SETTINGS}",
+                where=str(path),
+                mend="name a folder made by wordlab train",
+            )
+        data = read_json(folder / SETTINGS)
+        if not isinstance(data, dict):
+            raise WordlabError("holds no settings", where=str(folder / SETTINGS))
+        settings = validate(RunSettings, data, source=str(folder / SETTINGS))
+        vocabulary = Vocabulary.load(folder / VOCABULARY, settings.vocabulary)
+        return cls(folder, settings, vocabulary)
+
+    @property
+    def name(self) -> str:
+        """The folder's own name."""
+        return self.path.resolve().name
+
+    @cached_property
+    def model(self) -> LanguageModel:
+        """The model with its best weights, in evaluation mode."""
+        path = self.path / MODEL
+        if not path.exists():
+            raise WordlabError(
+                "has no finished epoch yet",
+                where=str(self.path),
+                mend=f"let it train further: wordlab resume {self.path}",
+            )
+        tensors, metadata = read_tensors(path)
+        if metadata.get("vocabulary") != self.vocabulary.hash:
+            raise WordlabError(
+                f"belongs to vocabulary {metadata.get('vocabulary')}, but the folder's is "
+                f"{self.vocabulary.hash}",
+                where=str(path),
+                mend="put back the vocabulary.tsv that the run was trained with",
+            )
+        model = self.fresh_model()
+        try:
+            model.load_state_dict(tensors)
+        except RuntimeError as error:
+            raise WordlabError(
+                f"does not fit the folder's settings ({str(error).splitlines()[-1].strip()})",
+                where=str(path),
+                mend="put back the settings.json that the run was trained with",
+            ) from None
+        return model.eval()
+
+    def fresh_model(self) -> LanguageModel:
+        """The model as it was before training."""
+        settings = self.settings
+        return build_model(
+            settings.model, settings.output, len(self.vocabulary), seed=settings.training.seed
+        )
+
+    @cached_property
+    def history(self) -> list[Epoch]:
+        """What each finished epoch did."""
+        path = self.path / HISTORY
+        if not path.exists():
+            return []
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+            return [Epoch(**json.loads(line)) for line in lines]
+        except (ValueError, TypeError) as error:
+            raise WordlabError(f"is no training history: {error}", where=str(path)) from None
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """What the run was made with."""
+        data = read_json(self.path / ENVIRONMENT)
+        return data if isinstance(data, dict) else {}
+
+    def store(self, name: str) -> TokenStore:
+        """The ids of the run's own text "train" or "validation"."""
+        path = self.path / CORPUS / name
+        if not path.with_suffix(".json").exists():
+            raise WordlabError(
+                f"the run's {name} text is no longer in its folder",
+                where=str(path.with_suffix(".ids")),
+                mend="keep the folder corpus/ of a run to compare with its training text",
+            )
+        return TokenStore.open(path, self.vocabulary)
+
+    def text(self, source: TextLike) -> Text:
+        """A text read with the run's own settings: a path, "-", a Text, or sentences."""
+        if isinstance(source, Text):
+            return source.with_settings(self.settings.text)
+        if isinstance(source, str | Path):
+            return read_text(source).with_settings(self.settings.text)
+        return text_of(source, self.settings.text)
+
+    @cached_property
+    def yardsticks(self) -> dict[str, Predictor]:
+        """The unigram and an interpolated n-gram, fitted on the run's training text."""
+        reading = self.model.reading
+        train, types = self.store("train"), len(self.vocabulary)
+        order = self.settings.model.yardstick
+        return {
+            "unigram (add-one)": Unigram(reading, reading.target_counts(train, types)),
+            f"{order.order}-gram (interpolated Witten-Bell)": WittenBell(order, train, types),
+        }
+
+    def evaluate(self, text: TextLike, *, yardsticks: bool = True) -> Evaluation:
+        """Score a text: perplexity, accuracy, bands, interval, beside the yardsticks."""
+        source = self.text(text)
+        store = TokenStore.in_memory(encode(source, self.vocabulary), self.vocabulary)
+        return self.evaluate_store(store, source.name, yardsticks=yardsticks)
+
+    def evaluate_store(
+        self, store: TokenStore, name: str, *, yardsticks: bool = True
+    ) -> Evaluation:
+        """Score a text that is encoded already, for example one of the run's own."""
+        return evaluate(
+            self.model,
+            store,
+            self.vocabulary,
+            text=name,
+            yardsticks=self.yardsticks if yardsticks else None,
+        )
+
+    def word_vectors(self) -> NDArray[np.float32]:
+        """The input embeddings, one row a word of the vocabulary. [V, E]"""
+        vectors: NDArray[np.float32] = self.model.encoder.word_vectors().detach().numpy()
+        return vectors
+
+    def score(self, text: TextLike, *, end: bool = False) -> Iterator[WordScore]:
+        """Yield surprisal, entropy and rank of each word of a text, in its own spelling."""
+        return score_words(self.model, self.text(text), self.vocabulary, end=end)
+
+    def generate(
+        self, prompt: str = "", settings: GenerationSettings | None = None, **options: Any
+    ) -> list[Generated]:
+        """Continue a prompt; options are those of GenerationSettings (words, count, seed ...)."""
+        if settings is None:
+            settings = validate(GenerationSettings, options, source="generate")
+        words = self.text([prompt]) if prompt.strip() else None
+        spelled = [word for s in words.sentences() for word in s.words] if words else []
+        ids = [i for row in encode(words, self.vocabulary) for i in row] if words else []
+        with torch.no_grad():
+            return generate(self.model, self.vocabulary, spelled, ids, settings)

@@ -1,0 +1,33 @@
+"""All settings of a run, as they stand in a TOML file and in the run folder."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from wordlab.config import PartOf, Settings
+from wordlab.corpus.text import TextSettings
+from wordlab.corpus.vocabulary import VocabularySettings
+from wordlab.models.feedforward import FeedforwardSettings
+from wordlab.models.language_model import MODELS, OUTPUT_LAYERS, ModelSettings, OutputSettings
+from wordlab.models.softmax_output import SoftmaxSettings
+from wordlab.training.settings import TrainingSettings
+
+
+class DataSettings(Settings):
+    """Which texts are read."""
+
+    train: tuple[str, ...] = ()
+    validation: tuple[str, ...] = ()
+    hold_out: float = Field(default=0.1, gt=0, lt=1)
+    """Without a validation text: the share of training sentences, drawn at random, held out."""
+
+
+class RunSettings(Settings):
+    """Everything that decides what a run is."""
+
+    data: DataSettings = DataSettings()
+    text: TextSettings = TextSettings()
+    vocabulary: VocabularySettings = VocabularySettings()
+    model: Annotated[ModelSettings, PartOf(MODELS)] = FeedforwardSettings()
+    output: Annotated[OutputSettings, PartOf(OUTPUT_LAYERS)] = SoftmaxSettings()
+    training: TrainingSettings = TrainingSettings()

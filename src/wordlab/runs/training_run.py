@@ -1,0 +1,205 @@
+"""Training into a run folder: start, checkpoint, resume."""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from wordlab.config import validate
+from wordlab.corpus.preparation import prepare
+from wordlab.corpus.text import Text, TextSettings, read_text, text_of
+from wordlab.errors import WordlabError
+from wordlab.runs.environment import describe_environment
+from wordlab.runs.files import read_tensors, write_json, write_tensors, write_whole
+from wordlab.runs.run import (
+    CHECKPOINT,
+    CORPUS,
+    ENVIRONMENT,
+    HISTORY,
+    MODEL,
+    SETTINGS,
+    VOCABULARY,
+    Run,
+    TextLike,
+)
+from wordlab.runs.settings import RunSettings
+from wordlab.training.trainer import Epoch, Progress, Step, Trainer
+
+FORMAT = "1"
+
+
+class TrainingRun:
+    """A run that is being trained, with its folder kept up to date.
+
+    Make one with `start` or `resume`, and go through `epochs()`.
+    """
+
+    def __init__(self, run: Run, notes: Sequence[str] = ()) -> None:
+        self.run = run
+        self.notes = tuple(notes)
+        threads = run.settings.training.threads
+        if threads is not None:
+            torch.set_num_threads(threads)
+        self.trainer = Trainer(
+            run.fresh_model(),
+            run.store("train"),
+            run.store("validation"),
+            run.settings.training,
+            len(run.vocabulary),
+        )
+        self._saved = time.monotonic()
+
+    @classmethod
+    def start(
+        cls,
+        settings: RunSettings,
+        path: str | Path,
+        *,
+        train: Text | None = None,
+        validation: Text | None = None,
+    ) -> "TrainingRun":
+        """Prepare the texts and lay out a new run folder.
+
+        Args:
+            train, validation: texts in place of those that `settings.data` names.
+
+        Raises:
+            WordlabError: where the folder holds something already, or a text cannot be read.
+        """
+        folder = Path(path)
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise WordlabError(
+                "is there already and is not empty",
+                where=str(path),
+                mend=f"choose another folder, or go on with: wordlab resume {path}",
+            )
+        if train is None:
+            if not settings.data.train:
+                raise WordlabError("no training text was named", where="data.train")
+            train = read_text(settings.data.train)
+        if validation is None and settings.data.validation:
+            validation = read_text(settings.data.validation)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise WordlabError(error.strerror or str(error), where=str(path)) from None
+        others = {"validation": validation.with_settings(settings.text)} if validation else {}
+        corpus = prepare(
+            train.with_settings(settings.text),
+            others,
+            settings.vocabulary,
+            folder / CORPUS,
+            hold_out=0.0 if validation else settings.data.hold_out,
+            seed=settings.training.seed,
+        )
+        corpus.vocabulary.save(folder / VOCABULARY)
+        write_json(
+            folder / ENVIRONMENT,
+            {
+                **describe_environment(),
+                "data": {
+                    "train": train.name,
+                    "validation": validation.name if validation else "held out",
+                    **{name: asdict(store.header) for name, store in corpus.stores.items()},
+                    "types": corpus.types,
+                },
+            },
+        )
+        # Last: a folder with settings is a run folder.
+        write_json(folder / SETTINGS, settings.model_dump(mode="json"))
+        return cls(Run.load(folder), corpus.notes(settings.vocabulary))
+
+    @classmethod
+    def resume(cls, path: str | Path) -> "TrainingRun":
+        """Go on where the last checkpoint stands, or from the start if there is none."""
+        self = cls(Run.load(path))
+        folder = self.run.path
+        if (folder / CHECKPOINT).exists():
+            tensors, metadata = read_tensors(folder / CHECKPOINT)
+            if metadata.get("vocabulary") != self.run.vocabulary.hash:
+                raise WordlabError("belongs to another vocabulary", where=str(folder / CHECKPOINT))
+            progress = Progress.from_json(json.loads(metadata["progress"]))
+            best = read_tensors(folder / MODEL)[0] if progress.history else {}
+            self.trainer.restore(tensors, progress, best)
+        return self
+
+    def epochs(self, on_step: Callable[[Step], None] | None = None) -> Iterator[Epoch]:
+        """Train and yield each epoch when its weights and history are on disk."""
+        settings = self.run.settings.training
+
+        def step(report: Step) -> None:
+            if on_step is not None:
+                on_step(report)
+            due = time.monotonic() - self._saved >= settings.checkpoint_seconds
+            if due or self.trainer.stopped:
+                self.save_checkpoint()
+
+        for epoch in self.trainer.epochs(step):
+            if epoch.best:
+                write_tensors(self.run.path / MODEL, self.trainer.best_weights(), self._metadata())
+            self._save_history()
+            self.save_checkpoint()
+            yield epoch
+
+    def save_checkpoint(self) -> None:
+        """Write all that resuming needs, as one file that replaces the last."""
+        progress = json.dumps(self.trainer.progress.as_json())
+        write_tensors(
+            self.run.path / CHECKPOINT,
+            self.trainer.tensors(),
+            {**self._metadata(), "progress": progress},
+        )
+        self._saved = time.monotonic()
+
+    def _save_history(self) -> None:
+        rows = (json.dumps(asdict(row)) + "\n" for row in self.trainer.progress.history)
+        write_whole(self.run.path / HISTORY, "".join(rows).encode())
+
+    def _metadata(self) -> dict[str, str]:
+        return {"wordlab": FORMAT, "vocabulary": self.run.vocabulary.hash}
+
+    def finish(self) -> Run:
+        """Open the run anew, with what was trained."""
+        return Run.load(self.run.path)
+
+
+def train(
+    train: TextLike | None = None,
+    validation: TextLike | None = None,
+    *,
+    run: str | Path,
+    settings: RunSettings | Mapping[str, Any] | None = None,
+    on_epoch: Callable[[Epoch], None] | None = None,
+) -> Run:
+    """Train a model into a new run folder and return the run.
+
+    Args:
+        train: the training text; None for the one that the settings name.
+        validation: the text that chooses the best epoch; None for the settings' own, or for some
+            held-out sentences of the training text.
+        run: the folder to make.
+        settings: RunSettings, or a mapping of the same shape as its TOML file, for example
+            {"model": {"hidden": [256]}, "training": {"epochs": 5}}.
+        on_epoch: called with each finished epoch.
+    """
+    if not isinstance(settings, RunSettings):
+        settings = validate(RunSettings, dict(settings or {}), source="settings")
+    texts = [
+        source if isinstance(source, Text) or source is None else _as_text(source)
+        for source in (train, validation)
+    ]
+    if isinstance(train, Text) and settings.text == TextSettings():
+        settings = settings.model_copy(update={"text": train.settings})
+    training = TrainingRun.start(settings, run, train=texts[0], validation=texts[1])
+    for epoch in training.epochs():
+        if on_epoch is not None:
+            on_epoch(epoch)
+    return training.finish()
+
+
+def _as_text(source: str | Path | Sequence[str]) -> Text:
+    return read_text(source) if isinstance(source, str | Path) else text_of(source)

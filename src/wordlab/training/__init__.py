@@ -1,0 +1,1 @@
+"""Training: optimisers, rates, the curriculum, and a loop that yields epochs."""

@@ -1,0 +1,53 @@
+"""Settings of training."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from wordlab.config import PartOf, Settings
+from wordlab.training.optimizers import OPTIMIZERS, AdamSettings, OptimizerSettings
+from wordlab.training.schedules import SCHEDULES, ConstantSettings, ScheduleSettings
+
+
+class Stage(Settings):
+    """A stage of the frequency curriculum: epochs without the commonest targets."""
+
+    leave_out: int = Field(ge=0)
+    """Skip examples whose target is among so many most frequent targets."""
+    epochs: int = Field(ge=1)
+
+
+class TrainingSettings(Settings):
+    """How a model is trained."""
+
+    batch: int = Field(default=256, ge=1)
+    """Targets a step; the last batch of an epoch may be smaller, none is dropped."""
+    epochs: int = Field(default=10, ge=1)
+    """At most so many, the curriculum's included."""
+    minutes: float | None = Field(default=None, gt=0)
+    """Stop after so much training time; the schedule then follows whichever ends first."""
+    optimizer: Annotated[OptimizerSettings, PartOf(OPTIMIZERS)] = AdamSettings()
+    schedule: Annotated[ScheduleSettings, PartOf(SCHEDULES)] = ConstantSettings()
+    clip: float | None = Field(default=None, gt=0)
+    """Longest gradient, all parameters together; longer ones are scaled down."""
+    averaging: float = Field(default=0.0, ge=0, lt=1)
+    """Decay of the running average of the weights that is scored and kept; 0: the weights."""
+    patience: int | None = Field(default=None, ge=1)
+    """Stop when the validation text has not improved for so many epochs."""
+    curriculum: tuple[Stage, ...] = ()
+    """Stages before training on all targets, in order."""
+    score_targets: int = Field(default=20_000, ge=1)
+    """Training targets scored after each epoch, spread evenly over the text, all frequencies."""
+    checkpoint_seconds: float = Field(default=30.0, ge=0)
+    """A checkpoint is written at least so often, and after each epoch."""
+    seed: int = Field(default=1, ge=0, lt=2**63)
+    threads: int | None = Field(default=None, ge=1)
+    """Threads of PyTorch; None: as many as it chooses."""
+
+    def left_out(self, epoch: int) -> int:
+        """How many of the most frequent targets the stage of an epoch (from 0) leaves out."""
+        for stage in self.curriculum:
+            if epoch < stage.epochs:
+                return stage.leave_out
+            epoch -= stage.epochs
+        return 0

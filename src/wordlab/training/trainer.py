@@ -1,0 +1,359 @@
+"""The training loop: it yields epochs; the caller logs, saves and stops."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from wordlab.batching.batch import Order
+from wordlab.corpus.store import TokenStore
+from wordlab.errors import WordlabError
+from wordlab.evaluation.cross_entropy import Score, score_tokens
+from wordlab.models.language_model import LanguageModel
+from wordlab.training.averaging import WeightAverage
+from wordlab.training.optimizers import OptimizerSet
+from wordlab.training.settings import TrainingSettings
+
+ROLLBACK_FACTOR = 0.5
+MOST_ROLLBACKS = 8
+DIVERGED = 3.0
+"""A batch whose mean nats pass this many times those of a uniform guess has diverged."""
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What an epoch did. Train and validation nats are both over all targets, dropout off.
+
+    Attributes:
+        epoch: its number, from 1.
+        left_out: most frequent targets that the curriculum left out of training.
+        train_nats, validation_nats: cross-entropy in nats a token.
+        train_targets: training targets scored for `train_nats`, spread evenly over the text.
+        train_accuracy, validation_accuracy: share of targets that were the most probable word.
+        seen_nats: mean nats a target while training, with dropout, of the targets trained on.
+        seconds: of training and scoring, this epoch; tokens_per_second of training alone.
+        rate: learning rate at the end.
+        best: whether the validation text never scored better before.
+        event: what happened besides, for example a rollback.
+    """
+
+    epoch: int
+    left_out: int
+    train_nats: float
+    train_targets: int
+    train_accuracy: float
+    validation_nats: float
+    validation_accuracy: float
+    seen_nats: float
+    seconds: float
+    tokens_per_second: float
+    rate: float
+    best: bool
+    event: str = ""
+
+
+@dataclass
+class Progress:
+    """Where training stands; with the tensors of `Trainer.tensors` it is all that resuming needs.
+
+    Attributes:
+        epoch: epochs finished.
+        batch: batches done in the epoch under way.
+        seen_nats, seen_targets: totals of the epoch under way.
+        epoch_seconds: training time of the epoch under way; seconds: of all before it.
+        rollbacks: times that a diverged loss halved the rate.
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    seen_nats: float = 0.0
+    seen_targets: int = 0
+    epoch_seconds: float = 0.0
+    seconds: float = 0.0
+    rollbacks: int = 0
+    event: str = ""
+    history: list[Epoch] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "Progress":
+        """The inverse of `as_json`."""
+        return cls(**{**data, "history": [Epoch(**row) for row in data["history"]]})
+
+    @property
+    def best(self) -> Epoch | None:
+        """The epoch with the lowest validation nats so far."""
+        return min(self.history, key=lambda row: row.validation_nats, default=None)
+
+
+@dataclass(frozen=True)
+class Step:
+    """What the caller learns after each batch."""
+
+    epoch: int
+    epochs: int
+    batch: int
+    batches: int
+    seen_nats: float
+    """Mean nats a target in this epoch so far."""
+    tokens_per_second: float
+    seconds: float
+    """Training time so far."""
+    share: float
+    """Of the whole training that is done, by epochs or by minutes, 0 to 1."""
+
+
+class Trainer:
+    """Trains one model on one text.
+
+    Args:
+        model: begins with fresh weights, or with those of `best` and `progress` when resuming.
+        train, validation: texts encoded with the model's vocabulary.
+        vocabulary: V.
+    """
+
+    def __init__(
+        self,
+        model: LanguageModel,
+        train: TokenStore,
+        validation: TokenStore,
+        settings: TrainingSettings,
+        vocabulary: int,
+    ) -> None:
+        self.model = model
+        self.train = train
+        self.validation = validation
+        self.settings = settings
+        self.vocabulary = vocabulary
+        self.progress = Progress()
+        self.stopped = False
+        self._target_counts = model.reading.target_counts(train, vocabulary)
+        if not self._target_counts.sum():
+            raise WordlabError(
+                "no sentence is long enough to have a target",
+                where="training text",
+                mend="give longer sentences, or set model.padding=full",
+            )
+        self._by_frequency = np.argsort(-self._target_counts, kind="stable")
+        model.output.start_from_counts(torch.from_numpy(self._target_counts))
+        self._optimizer = OptimizerSet(settings.optimizer, model)
+        self._average = WeightAverage(model, settings.averaging)
+        self._best = self._average.weights()
+        self._rng = torch.Generator()
+        self._rng.manual_seed(settings.seed)
+
+    # -- state ----------------------------------------------------------------------------
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What resuming needs beside `progress`: weights, average, optimiser, random state."""
+        return {
+            **{f"model.{k}": v for k, v in self.model.state_dict().items()},
+            **{f"average.{k}": v for k, v in self._average.tensors().items()},
+            **{f"optimizer.{k}": v for k, v in self._optimizer.tensors().items()},
+            "random": self._rng.get_state(),
+        }
+
+    def restore(
+        self, tensors: dict[str, Tensor], progress: Progress, best: dict[str, Tensor]
+    ) -> None:
+        """Go on from a checkpoint; `best` are the weights of the best epoch so far, if any."""
+        parts: dict[str, dict[str, Tensor]] = {"model": {}, "average": {}, "optimizer": {}}
+        for name, value in tensors.items():
+            part, _, rest = name.partition(".")
+            if part in parts:
+                parts[part][rest] = value
+        self.model.load_state_dict(parts["model"])
+        self._average.restore(parts["average"])
+        self._optimizer.restore(parts["optimizer"])
+        self._rng.set_state(tensors["random"])
+        self.progress = progress
+        if progress.history:
+            self._best = best
+
+    def best_weights(self) -> dict[str, Tensor]:
+        """The weights that scored best on the validation text so far."""
+        return self._best
+
+    # -- the loop -------------------------------------------------------------------------
+
+    def stop(self) -> None:
+        """End after the batch under way; `progress` and `tensors` then allow to resume."""
+        self.stopped = True
+
+    def epochs(self, on_step: Callable[[Step], None] | None = None) -> Iterator[Epoch]:
+        """Train, and yield each epoch when it is scored.
+
+        Args:
+            on_step: called after each batch; it may save a checkpoint or call `stop`.
+
+        Raises:
+            WordlabError: where the loss diverges again and again.
+        """
+        while not self.stopped and not self._finished():
+            if self._train_epoch(on_step or (lambda step: None)):
+                yield self._close_epoch()
+
+    def _finished(self) -> bool:
+        history, settings = self.progress.history, self.settings
+        if self.progress.epoch >= settings.epochs:
+            return True
+        if settings.minutes is not None and self.progress.seconds >= 60 * settings.minutes:
+            return True
+        if settings.patience is None or not history:
+            return False
+        best = self.progress.best
+        return best is not None and history[-1].epoch - best.epoch >= settings.patience
+
+    def _train_epoch(self, on_step: Callable[[Step], None]) -> bool:
+        """Train to the end of the epoch or of the time; say whether that was reached."""
+        progress, settings = self.progress, self.settings
+        left_out = frozenset(
+            int(i) for i in self._by_frequency[: settings.left_out(progress.epoch)]
+        )
+        targets = int(self._target_counts.sum() - self._target_counts[list(left_out)].sum())
+        if not targets:
+            raise WordlabError(
+                "the curriculum's stage leaves no target to train on",
+                where="training.curriculum",
+                mend="leave out fewer words",
+            )
+        batches = -(-targets // settings.batch)
+        feed = self.model.reading.batches(
+            self.train,
+            settings.batch,
+            order=Order(settings.seed, progress.epoch),
+            left_out=left_out,
+        )
+        device = next(self.model.parameters()).device
+        self.model.train()
+        for batch in islice(feed, progress.batch, None):
+            began = time.perf_counter()
+            factor = self._factor(progress.batch / batches)
+            nats = self._step(self.model.reading.device_batch(batch, device), factor)
+            if nats is None:
+                self._roll_back()
+                return False
+            progress.batch += 1
+            progress.seen_nats += nats
+            progress.seen_targets += len(batch.targets)
+            progress.epoch_seconds += time.perf_counter() - began
+            on_step(self._report(batches))
+            if self.stopped and progress.batch < batches:
+                return False
+            if settings.minutes is not None and self._seconds >= 60 * settings.minutes:
+                break
+        return True
+
+    def _step(self, batch: Any, factor: float) -> float | None:
+        """Update the weights on one batch; return its nats, or None if they have diverged."""
+        with torch.random.fork_rng(devices=[]):
+            torch.set_rng_state(self._rng.get_state())
+            nats, targets = self.model(batch)
+            self._rng.set_state(torch.get_rng_state())
+        value = float(nats.detach())
+        if not value / targets < DIVERGED * math.log(self.vocabulary):  # NaN is not less
+            return None
+        self._optimizer.zero()
+        (nats / targets).backward()
+        if self.settings.clip is not None:
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
+        self._optimizer.step(factor)
+        self._average.update(self.model)
+        return value
+
+    @property
+    def _seconds(self) -> float:
+        return self.progress.seconds + self.progress.epoch_seconds
+
+    def _share(self, of_epoch: float) -> float:
+        """Share of the training that is done: by epochs or by minutes, whichever is further."""
+        share = (self.progress.epoch + of_epoch) / self.settings.epochs
+        if self.settings.minutes is not None:
+            share = max(share, self._seconds / (60 * self.settings.minutes))
+        return min(share, 1.0)
+
+    def _factor(self, of_epoch: float) -> float:
+        nats = [row.validation_nats for row in self.progress.history]
+        factor = self.settings.schedule.factor(self._share(of_epoch), nats)
+        return factor * ROLLBACK_FACTOR**self.progress.rollbacks
+
+    def _report(self, batches: int) -> Step:
+        progress = self.progress
+        return Step(
+            epoch=progress.epoch + 1,
+            epochs=self.settings.epochs,
+            batch=progress.batch,
+            batches=batches,
+            seen_nats=progress.seen_nats / progress.seen_targets,
+            tokens_per_second=progress.seen_targets / max(progress.epoch_seconds, 1e-9),
+            seconds=self._seconds,
+            share=self._share(progress.batch / batches),
+        )
+
+    def _roll_back(self) -> None:
+        """Return to the best weights so far, forget the optimiser's state, halve the rate."""
+        progress = self.progress
+        progress.rollbacks += 1
+        if progress.rollbacks > MOST_ROLLBACKS:
+            raise WordlabError(
+                f"the loss diverged {progress.rollbacks} times, at ever lower rates",
+                where="training",
+                mend="lower training.optimizer.rate or set training.clip",
+            )
+        self.model.load_state_dict(self._best)
+        self._optimizer = OptimizerSet(self.settings.optimizer, self.model)
+        self._average = WeightAverage(self.model, self.settings.averaging)
+        progress.event = (
+            f"the loss diverged at batch {progress.batch + 1}: back to the best weights so far, "
+            f"rate x {ROLLBACK_FACTOR**progress.rollbacks:g}"
+        )
+        progress.batch, progress.seen_nats, progress.seen_targets = 0, 0.0, 0
+
+    def _close_epoch(self) -> Epoch:
+        """Score the epoch, keep the weights if they are the best, and move on to the next."""
+        progress = self.progress
+        began = time.perf_counter()
+        factor = self._factor(1.0)
+        with self._average.applied(self.model):
+            self.model.eval()
+            every = max(1, int(self._target_counts.sum()) // self.settings.score_targets)
+            train = self._score(self.train, every=every)
+            validation = self._score(self.validation)
+            best = progress.best
+            better = best is None or validation.nats_per_token < best.validation_nats
+            if better:
+                self._best = self._average.weights()
+        scoring = time.perf_counter() - began
+        row = Epoch(
+            epoch=progress.epoch + 1,
+            left_out=self.settings.left_out(progress.epoch),
+            train_nats=train.nats_per_token,
+            train_targets=train.targets,
+            train_accuracy=train.accuracy,
+            validation_nats=validation.nats_per_token,
+            validation_accuracy=validation.accuracy,
+            seen_nats=progress.seen_nats / max(progress.seen_targets, 1),
+            seconds=progress.epoch_seconds + scoring,
+            tokens_per_second=progress.seen_targets / max(progress.epoch_seconds, 1e-9),
+            rate=self.settings.optimizer.rate * factor,
+            best=better,
+            event=progress.event,
+        )
+        progress.history.append(row)
+        progress.epoch += 1
+        progress.batch, progress.seen_nats, progress.seen_targets = 0, 0.0, 0
+        progress.seconds += progress.epoch_seconds + scoring
+        progress.epoch_seconds, progress.event = 0.0, ""
+        return row
+
+    def _score(self, store: TokenStore, every: int = 1) -> Score:
+        return score_tokens(self.model, store, vocabulary=self.vocabulary, every=every).score()
