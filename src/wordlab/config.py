@@ -37,10 +37,14 @@ class PartOf:
     """Annotation of a settings field whose class is looked up in a registry by its `type` key.
 
     A part registered later, in a user's own module too, is accepted without touching the field.
+
+    Args:
+        default: the type of a table without the key.
     """
 
-    def __init__(self, registry: Registry[Any]) -> None:
+    def __init__(self, registry: Registry[Any], default: str) -> None:
         self.registry = registry
+        self.default = default
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(
@@ -55,9 +59,10 @@ class PartOf:
             return value
         if isinstance(value, str):  # `optimizer = "adam"` means its defaults
             value = {"type": value}
-        if not isinstance(value, dict) or "type" not in value:
+        if not isinstance(value, dict):
             names = ", ".join(self.registry)
-            raise ValueError(f"needs a table with a key `type`; allowed types: {names}")
+            raise ValueError(f"needs a table, or a type by name; allowed: {names}")
+        value = {"type": self.default, **value}
         if value["type"] not in self.registry:
             raise ValueError(self.registry.refusal(value["type"]))
         part: type[Settings] = self.registry[value["type"]]

@@ -12,9 +12,7 @@ from wordlab.batching.windows import Padding, Windows
 from wordlab.config import NameIn
 from wordlab.models.activations import ACTIVATIONS
 from wordlab.models.language_model import MODELS, Encoder, LayerCost, ModelSettings
-
-Units = Annotated[int, Field(ge=1)]
-Probability = Annotated[float, Field(ge=0, lt=1)]
+from wordlab.models.settings import Probability, Units
 
 
 @MODELS.register("feedforward")
@@ -34,8 +32,6 @@ class FeedforwardSettings(ModelSettings):
     """Of the concatenated embeddings."""
     dropout: Probability = 0.0
     """Of the units of each hidden layer."""
-    word_dropout: Probability = 0.0
-    """Chance that a context word is read as the unknown word in training."""
     direct: bool = False
     """Connect the embeddings to the output too: features are [h, L(w_1) .. L(w_n-1)]."""
     sparse: bool = False
@@ -89,7 +85,6 @@ class FeedforwardEncoder(Encoder):
             nn.init.xavier_uniform_(layer.weight)
             nn.init.zeros_(layer.bias)
         self.features = settings.hidden[-1] + (window if settings.direct else 0)
-        self.unknown = 0
 
     def _layers(self) -> list[nn.Linear]:
         return [layer for layer in self.hidden if isinstance(layer, nn.Linear)]
@@ -97,9 +92,6 @@ class FeedforwardEncoder(Encoder):
     def forward(self, inputs: Tensor) -> Tensor:
         """Windows [B, n - 1] -> features [B, F]."""
         settings = self.settings
-        if self.training and settings.word_dropout:
-            hidden = torch.rand(inputs.shape, device=inputs.device) < settings.word_dropout
-            inputs = inputs.masked_fill(hidden, self.unknown)
         window = self.embedding(inputs).flatten(1)
         window = functional.dropout(window, settings.embedding_dropout, self.training)
         units = window

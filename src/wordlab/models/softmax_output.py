@@ -15,6 +15,7 @@ from wordlab.models.language_model import (
     OutputSettings,
 )
 from wordlab.models.products import linear
+from wordlab.models.settings import Probability
 
 CHUNK_LOGITS = 1 << 22
 """Logits held at a time: 16 MiB of float32, which stay in the last-level cache."""
@@ -31,6 +32,10 @@ class SoftmaxSettings(OutputSettings):
     """Of the products in training; sums, softmax and all scoring are float32."""
     tied: bool = False
     """Use the word embeddings as output vectors (Press and Wolf 2017)."""
+    dropout: Probability = 0.0
+    """Of the features, after the projection if there is one."""
+    smoothing: Probability = 0.0
+    """Share of each training target's mass that goes to the unigram distribution of the targets."""
     bias: Literal["unigram", "zero"] = "unigram"
     """Where the output bias begins: at the log-probabilities of the training targets, or at 0."""
 
@@ -42,6 +47,8 @@ class SoftmaxSettings(OutputSettings):
             vocabulary,
             tied_to=table if isinstance(table, nn.Parameter) else None,
             precision=self.precision,
+            dropout=self.dropout,
+            smoothing=self.smoothing,
             unigram_bias=self.bias == "unigram",
         )
 
@@ -54,9 +61,13 @@ class SoftmaxOutput(OutputLayer):
         vocabulary: V.
         tied_to: a [V, E] table to use as the output vectors; a linear map without bias leads
             from F to E where they differ.
+        smoothing: s; training minimises the cross-entropy of (1 - s) y + s u, where y is the
+            one-hot target and u the unigram distribution of the training targets. Scoring knows
+            no smoothing.
     """
 
     weight: nn.Parameter
+    unigram: Tensor
 
     def __init__(
         self,
@@ -65,10 +76,14 @@ class SoftmaxOutput(OutputLayer):
         *,
         tied_to: nn.Parameter | None = None,
         precision: str = "float32",
+        dropout: float = 0.0,
+        smoothing: float = 0.0,
         unigram_bias: bool = True,
     ) -> None:
         super().__init__()
         self.precision = precision
+        self.dropout = dropout
+        self.smoothing = smoothing
         self.unigram_bias = unigram_bias
         self.tied = tied_to is not None
         self.projection: nn.Linear | None = None
@@ -79,12 +94,15 @@ class SoftmaxOutput(OutputLayer):
             if tied_to.shape[1] != features:
                 self.projection = nn.Linear(features, tied_to.shape[1], bias=False)
         self.bias = nn.Parameter(torch.zeros(vocabulary))
+        self.register_buffer("unigram", torch.full((vocabulary,), 1 / vocabulary))
 
     def start_from_counts(self, target_counts: Tensor) -> None:
         """Set the bias to ln((count + 1) / (total + V)), unless the settings say zero."""
-        if self.unigram_bias:
-            smoothed = target_counts.to(self.bias.dtype) + 1
-            with torch.no_grad():
+        counts = target_counts.to(self.bias)
+        smoothed = counts + 1
+        with torch.no_grad():
+            self.unigram.copy_(counts / counts.sum())
+            if self.unigram_bias:
                 self.bias.copy_(torch.log(smoothed / smoothed.sum()))
 
     def _projected(self, features: Tensor) -> Tensor:
@@ -100,10 +118,20 @@ class SoftmaxOutput(OutputLayer):
         return torch.log_softmax(logits, dim=1)
 
     def loss(self, features: Tensor, targets: Tensor) -> Tensor:
-        """Sum over the batch of -ln p(target), in nats. [B, F], [B] -> scalar."""
+        """Sum over the batch of -ln p(target), in nats, or of the smoothed target's.
+
+        [B, F], [B] -> scalar.
+        """
+        features = functional.dropout(self._projected(features), self.dropout, self.training)
         dtype = features.dtype if features.dtype != torch.float32 else _TYPES[self.precision]
         nats: Tensor = _SoftmaxNats.apply(  # type: ignore[no-untyped-call]
-            self._projected(features), self.weight, self.bias, targets, dtype
+            features,
+            self.weight,
+            self.bias,
+            targets,
+            dtype,
+            self.unigram if self.training and self.smoothing else None,
+            self.smoothing,
         )
         return nats
 
@@ -136,6 +164,8 @@ class _SoftmaxNats(Function):
     exist as a whole. With probabilities p and one-hot targets y, all [B, V]:
 
         dJ/dfeatures = (p - y) W,   dJ/dW = (p - y)' features,   dJ/db = sum over rows of (p - y)
+
+    With smoothing s towards u, y is (1 - s) times the one-hot target plus s u.
     """
 
     @staticmethod
@@ -146,6 +176,8 @@ class _SoftmaxNats(Function):
         bias: Tensor,
         targets: Tensor,
         dtype: torch.dtype,
+        unigram: Tensor | None,
+        smoothing: float,
     ) -> Tensor:
         """Return the nats; keep the gradients if any is wanted."""
         wants_gradient = any(ctx.needs_input_grad[:3])
@@ -167,10 +199,17 @@ class _SoftmaxNats(Function):
             p = torch.softmax(logits, dim=1, dtype=wide)
             # ln sum exp = the largest logit - ln its probability, which is at least 1 / V.
             log_normaliser = logits.amax(dim=1).to(wide) - p.amax(dim=1).log()
-            nats += (log_normaliser - logits.gather(1, target)[:, 0].to(wide)).sum()
+            expected = logits.gather(1, target)[:, 0].to(wide)
+            if unigram is not None:
+                mean_logits = torch.mv(logits, unigram.to(dtype)).to(wide)
+                expected = (1 - smoothing) * expected + smoothing * mean_logits
+            nats += (log_normaliser - expected).sum()
             if not wants_gradient:
                 continue
-            p.scatter_add_(1, target, p.new_full((len(x), 1), -1.0))
+            if unigram is not None:
+                p -= smoothing * unigram
+            on_target = 1.0 if unigram is None else 1.0 - smoothing
+            p.scatter_add_(1, target, p.new_full((len(x), 1), -on_target))
             d_bias += p.sum(dim=0)
             d_logits = p.to(dtype)
             d_features[here] = linear(d_logits, weight.t())
@@ -189,4 +228,4 @@ class _SoftmaxNats(Function):
             d_weight.shape[::-1], dtype=d_weight.dtype, device=d_weight.device
         )
         torch.mul(d_weight.t(), scale, out=weight_gradient)
-        return d_features * scale, weight_gradient, d_bias * scale, None, None
+        return d_features * scale, weight_gradient, d_bias * scale, None, None, None, None

@@ -28,6 +28,6 @@ class RunSettings(Settings):
     data: DataSettings = DataSettings()
     text: TextSettings = TextSettings()
     vocabulary: VocabularySettings = VocabularySettings()
-    model: Annotated[ModelSettings, PartOf(MODELS)] = FeedforwardSettings()
-    output: Annotated[OutputSettings, PartOf(OUTPUT_LAYERS)] = SoftmaxSettings()
+    model: Annotated[ModelSettings, PartOf(MODELS, "feedforward")] = FeedforwardSettings()
+    output: Annotated[OutputSettings, PartOf(OUTPUT_LAYERS, "softmax")] = SoftmaxSettings()
     training: TrainingSettings = TrainingSettings()

@@ -26,8 +26,8 @@ class TrainingSettings(Settings):
     """At most so many, the curriculum's included."""
     minutes: float | None = Field(default=None, gt=0)
     """Stop after so much training time; the schedule then follows whichever ends first."""
-    optimizer: Annotated[OptimizerSettings, PartOf(OPTIMIZERS)] = AdamSettings()
-    schedule: Annotated[ScheduleSettings, PartOf(SCHEDULES)] = ConstantSettings()
+    optimizer: Annotated[OptimizerSettings, PartOf(OPTIMIZERS, "adam")] = AdamSettings()
+    schedule: Annotated[ScheduleSettings, PartOf(SCHEDULES, "constant")] = ConstantSettings()
     clip: float | None = Field(default=None, gt=0)
     """Longest gradient, all parameters together; longer ones are scaled down."""
     averaging: float = Field(default=0.0, ge=0, lt=1)

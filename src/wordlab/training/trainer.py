@@ -36,7 +36,8 @@ class Epoch:
         train_nats, validation_nats: cross-entropy in nats a token.
         train_targets: training targets scored for `train_nats`, spread evenly over the text.
         train_accuracy, validation_accuracy: share of targets that were the most probable word.
-        seen_nats: mean nats a target while training, with dropout, of the targets trained on.
+        seen_nats: the mean of what training minimised, a target: dropout, smoothing and only the
+            curriculum's targets.
         seconds: of training and scoring, this epoch; tokens_per_second of training alone.
         rate: learning rate at the end.
         best: whether the validation text never scored better before.
