@@ -55,7 +55,7 @@ def root(
 def main() -> None:
     """Run the command line: status 0 for success, 2 for a fault of input, 130 for Ctrl-C."""
     try:
-        status = app(standalone_mode=False)
+        status = app(prog_name="wordlab", standalone_mode=False)
         sys.stdout.flush()
     except WordlabError as error:
         _fail(str(error), 2)

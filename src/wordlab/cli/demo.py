@@ -83,9 +83,18 @@ def demo(
 
 
 def language_reference() -> str:
-    """The text of Python's language reference, without its ornaments."""
+    """The text of Python's language reference, its ornaments, examples and repeats left out.
+
+    Several topics quote the same pages: a paragraph that came before is passed over, else the
+    held-out sentences would be known by heart.
+    """
     from pydoc_data.topics import topics
 
-    text = "\n\n".join(topics[name] for name in sorted(topics))
-    text = re.sub(r"^[=\-*^~\"+ ]{3,}$", "", text, flags=re.MULTILINE)  # lines under headings
-    return re.sub(r"[*_`]{2,}|[*`](?=\w)|(?<=\w)[*`]", "", text)
+    seen: dict[str, None] = {}
+    for name in sorted(topics):
+        for paragraph in re.split(r"\n\s*\n", topics[name]):
+            text = " ".join(re.sub(r"[*`=\-^~\"]{2,}|[*`\"]", " ", paragraph).split())
+            is_example = paragraph.startswith("   ") or re.search(r"[|+>]{2,}|\| ", paragraph)
+            if text and not is_example:
+                seen[text] = None
+    return "\n\n".join(seen)

@@ -191,13 +191,15 @@ def _first_pass(
                 yield [index[word] for word in words]
 
     counts = np.zeros(0, dtype=np.int64)
-    writer = IdWriter(path, np.dtype("<u4"))
-    with held_out.open("w", encoding="utf-8") as aside:
+    with (
+        IdWriter(path, np.dtype("<u4")) as writer,
+        held_out.open("w", encoding="utf-8") as aside,
+    ):
         for numbers in in_chunks(numbered(aside), index[_END]):
             writer.write(numbers)
             counts = np.pad(counts, (0, len(index) - len(counts)))
             counts += np.bincount(numbers, minlength=len(index))
-    writer.close()
+        writer.close()
     counts = np.pad(counts, (0, len(index) - len(counts)))
     return _Seen(list(index)[1:], counts[1:], int(counts[0]), path)
 

@@ -1,7 +1,6 @@
 """Bytes to lines: files, several files, gzip, standard input; faults at file:line:byte."""
 
 import gzip
-import io
 import sys
 import zlib
 from collections.abc import Iterator
@@ -27,9 +26,10 @@ def open_bytes(path: str | Path) -> BinaryIO:
         stream = Path(path).open("rb")  # noqa: SIM115 (the caller closes it)
     except OSError as error:
         raise WordlabError(_reason(error), where=str(path)) from None
-    if stream.peek(2)[:2] == _GZIP_MAGIC:
-        return cast(BinaryIO, io.BufferedReader(gzip.GzipFile(fileobj=stream)))
-    return stream
+    if stream.peek(2)[:2] != _GZIP_MAGIC:
+        return stream
+    stream.close()
+    return cast(BinaryIO, gzip.open(path, "rb"))
 
 
 def _reason(error: OSError) -> str:

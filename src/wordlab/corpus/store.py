@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -143,8 +143,11 @@ class IdWriter:
         os.replace(self._part, self.path)
         return self._digest.hexdigest()
 
-    def abandon(self) -> None:
-        """Remove what was written."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *fault: object) -> None:
+        """Remove what was written, unless the file was closed and has its place."""
         self._stream.close()
         self._part.unlink(missing_ok=True)
 
@@ -156,20 +159,16 @@ def write_store(path: Path, chunks: Iterable[Ids], vocabulary: Vocabulary) -> To
         chunks: stretches of the stream, in which each sentence is closed by the end marker.
     """
     dtype = id_type(len(vocabulary))
-    writer = IdWriter(path.with_suffix(".ids"), dtype)
     sentences = unknown = 0
     try:
-        for ids in chunks:
-            sentences += int((ids == vocabulary.end).sum())
-            unknown += int((ids == vocabulary.unknown).sum())
-            writer.write(ids)
-        digest = writer.close()
+        with IdWriter(path.with_suffix(".ids"), dtype) as writer:
+            for ids in chunks:
+                sentences += int((ids == vocabulary.end).sum())
+                unknown += int((ids == vocabulary.unknown).sum())
+                writer.write(ids)
+            digest = writer.close()
     except OSError as error:
-        writer.abandon()
         raise WordlabError(error.strerror or str(error), where=str(path)) from None
-    except BaseException:
-        writer.abandon()
-        raise
     header = StoreHeader(writer.tokens, sentences, unknown, dtype.str, vocabulary.hash, digest)
     path.with_suffix(".json").write_text(json.dumps(asdict(header), indent=2) + "\n")
     return TokenStore.open(path, vocabulary)

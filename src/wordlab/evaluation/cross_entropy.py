@@ -69,7 +69,7 @@ class Score:
 
 def perplexity(nats_per_token: float) -> float:
     """e^H; infinite where that passes the range of a float."""
-    return math.exp(nats_per_token) if nats_per_token < 700 else math.inf
+    return math.inf if nats_per_token >= 700 else math.exp(nats_per_token)
 
 
 def adjusted_nats(nats_per_token: float, unknown_share: float) -> float:

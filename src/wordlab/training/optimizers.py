@@ -45,7 +45,7 @@ class L2Settings(OptimizerSettings, ABC):
     """Optimisers that add the penalty (l2 / 2) |W|^2 to the loss."""
 
     l2: float = Field(default=0.0, ge=0)
-    """On weight matrices; biases and word embeddings are not penalised."""
+    """On weight matrices; biases, and word embeddings that are not tied, are not penalised."""
 
 
 @OPTIMIZERS.register("sgd")
@@ -170,7 +170,8 @@ class OptimizerSet:
     """The optimisers of one model: one for dense gradients, one for sparse tables if any.
 
     Args:
-        model: its embeddings and vectors of less than two dimensions are not penalised.
+        model: L2 falls on its matrices, also on embeddings that are output vectors too (tied);
+            not on other embeddings and not on biases.
     """
 
     def __init__(self, settings: OptimizerSettings, model: nn.Module) -> None:
@@ -179,14 +180,16 @@ class OptimizerSet:
         tables = [m.weight for m in embeddings]
         sparse = [p for m in embeddings if m.sparse for p in m.parameters()]
         parameters = list(model.parameters())
-        if any(_among(p, sparse) for p in _outputs(model)):
+        outputs = list(_outputs(model))
+        if any(_among(p, sparse) for p in outputs):
             raise WordlabError(
                 "tied vectors get a gradient in every row",
                 where="model.sparse",
                 mend="set model.sparse=false or output.tied=false",
             )
         dense = [p for p in parameters if not _among(p, sparse)]
-        plain = [p for p in dense if p.dim() < 2 or _among(p, tables)]
+        read_only = [p for p in tables if not _among(p, outputs)]
+        plain = [p for p in dense if p.dim() < 2 or _among(p, read_only)]
         matrices = [p for p in dense if not _among(p, plain)]
         l2 = getattr(settings, "l2", None)
         groups: list[dict[str, Any]] = [
@@ -207,7 +210,8 @@ class OptimizerSet:
         for optimizer in self._optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = self.settings.rate * factor
-            optimizer.step()
+            with torch.sparse.check_sparse_tensor_invariants(False):  # type: ignore[no-untyped-call]
+                optimizer.step()
 
     def tensors(self) -> dict[str, Tensor]:
         """The state of all optimisers under flat names, for a checkpoint."""

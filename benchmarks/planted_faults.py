@@ -1,0 +1,148 @@
+"""Plant faults in a copy of the source and see that the tests catch each of them.
+
+python benchmarks/planted_faults.py
+"""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from wordlab.rendering.tables import as_text
+from wordlab.table import Table
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A change that must make a test fail."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: str
+
+
+FAULTS = (
+    Fault(
+        "perplexity as 2^nats",
+        "evaluation/cross_entropy.py",
+        "else math.exp(nats_per_token)",
+        "else 2**nats_per_token",
+        "tests/golden/test_by_hand.py",
+    ),
+    Fault(
+        "vocabulary from validation text too",
+        "corpus/preparation.py",
+        "        for sentence in text.sentences():\n            words = sentence.words if plain",
+        "        from itertools import chain\n"
+        "        for sentence in chain(text.sentences(), *(t.sentences() for t in OTHERS)):\n"
+        "            words = sentence.words if plain",
+        "tests/corpus/test_preparation.py",
+    ),
+    Fault(
+        "last batch dropped",
+        "batching/windows.py",
+        "        if held:\n            yield _batch(*_joined(waiting))",
+        "        if held == size:\n            yield _batch(*_joined(waiting))",
+        "tests/properties tests/golden/test_by_hand.py",
+    ),
+    Fault(
+        "a target in its own context",
+        "batching/windows.py",
+        "token = stream[reach - distance : reach - distance + count]",
+        "token = stream[reach - distance + 1 : reach - distance + 1 + count]",
+        "tests/contracts/test_language_models.py",
+    ),
+    Fault(
+        "the start marker predicted",
+        "batching/windows.py",
+        "        targets = stream[reach:]\n",
+        "        targets = stream[reach:].copy()\n"
+        "        targets[:-1][targets[:-1] == store.end] = store.start\n",
+        "tests/properties tests/golden/test_by_hand.py",
+    ),
+    Fault(
+        "gradient of the output bias dropped",
+        "models/softmax_output.py",
+        "            d_bias += p.sum(dim=0)\n",
+        "",
+        "tests/contracts/test_language_models.py tests/inspection",
+    ),
+    Fault(
+        "gradient of a target's own logit dropped",
+        "models/softmax_output.py",
+        "p.new_full((len(x), 1), -on_target)",
+        "p.new_full((len(x), 1), 0.0)",
+        "tests/contracts/test_language_models.py",
+    ),
+    Fault(
+        "unknown targets left out of the score",
+        "evaluation/cross_entropy.py",
+        "        nats = self.nats if chosen is None else self.nats[chosen]",
+        "        chosen = self.targets != 0 if chosen is None else chosen\n"
+        "        nats = self.nats if chosen is None else self.nats[chosen]",
+        "tests/contracts/test_language_models.py tests/runs",
+    ),
+    Fault(
+        "dropout while scoring",
+        "training/trainer.py",
+        "            self.model.eval()\n",
+        "",
+        "tests/training",
+    ),
+    Fault(
+        "a checkpoint without the random state",
+        "training/trainer.py",
+        '        self._rng.set_state(tensors["random"])\n',
+        "",
+        "tests/runs",
+    ),
+)
+
+
+def main() -> None:
+    rows = []
+    for fault in FAULTS:
+        with tempfile.TemporaryDirectory() as scratch:
+            copy = Path(scratch)
+            for name in ("src", "tests"):
+                shutil.copytree(ROOT / name, copy / name)
+            shutil.copy(ROOT / "pyproject.toml", copy)
+            path = copy / "src" / "wordlab" / fault.file
+            source = path.read_text()
+            if source.count(fault.old) != 1:
+                sys.exit(f"{fault.name}: the place to plant it is gone from {fault.file}")
+            path.write_text(source.replace(fault.old, fault.new))
+            if "OTHERS" in fault.new:
+                planted = path.read_text().replace(
+                    "    folder.mkdir(parents=True, exist_ok=True)\n",
+                    "    global OTHERS\n    OTHERS = list(others.values())\n"
+                    "    folder.mkdir(parents=True, exist_ok=True)\n",
+                )
+                path.write_text(planted)
+            done = subprocess.run(
+                [
+                    *(sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider"),
+                    *("-n", "0", "-o", "pythonpath=tests src", *fault.tests.split()),
+                ],
+                cwd=copy,
+                env={"PYTHONPATH": str(copy / "src"), "PATH": "/usr/bin:/bin", "HOME": scratch},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        failed = [line for line in done.stdout.splitlines() if line.startswith("FAILED")]
+        rows.append((fault.name, bool(failed), failed[0][7:90] if failed else done.stdout[-80:]))
+        print(rows[-1], file=sys.stderr, flush=True)
+    print(as_text(Table.of("Planted faults", ("fault", "caught", "by"), rows)), end="")
+    if not all(caught for _, caught, _ in rows):
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

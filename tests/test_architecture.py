@@ -1,0 +1,130 @@
+"""The structure as it was meant: imports go one way, names say what things are."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "wordlab"
+
+# Each stage may import itself and what stands before it.
+STAGES = (
+    "errors",
+    "registry",
+    "table",
+    "chart",
+    "config",
+    "corpus",
+    "batching",
+    "models",
+    "evaluation",
+    "training",
+    "generation",
+    "runs",
+    "inspection",
+    "rendering",
+    "recipes",
+    "cli",
+)
+BESIDE = {("training", "generation"), ("generation", "training")}
+"""Stages side by side: neither imports the other."""
+
+
+def modules() -> list[Path]:
+    found = SOURCE.rglob("*.py")
+    return sorted(path for path in found if path.parent != SOURCE or path.stem[0] != "_")
+
+
+def stage_of(path: Path) -> str:
+    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+def imported_modules(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found.add(node.module or "")
+    return found
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(SOURCE)))
+def test_imports_go_one_way(path: Path) -> None:
+    own = stage_of(path)
+    assert own in STAGES, f"{own} is no stage"
+    for name in imported_modules(path):
+        parts = name.split(".")
+        if parts[0] != "wordlab" or len(parts) < 2:
+            continue
+        other = parts[1]
+        assert STAGES.index(other) <= STAGES.index(own), f"{own} imports {other}"
+        assert (own, other) not in BESIDE, f"{own} imports {other}"
+
+
+def test_no_drawers() -> None:
+    drawers = {"utils", "util", "helpers", "helper", "common", "misc", "manager"}
+    assert not [path for path in SOURCE.rglob("*") if path.stem in drawers]
+
+
+def test_the_corpus_knows_no_torch() -> None:
+    for path in (SOURCE / "corpus").glob("*.py"):
+        assert not any(name.split(".")[0] == "torch" for name in imported_modules(path)), path
+
+
+def test_nothing_below_the_command_line_prints() -> None:
+    for path in modules():
+        if stage_of(path) == "cli":
+            continue
+        calls = [
+            node
+            for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id == "print"
+        ]
+        assert not calls, path
+
+
+def test_help_loads_no_heavy_library() -> None:
+    code = (
+        "import sys\n"
+        "sys.argv = ['wordlab', '--help']\n"
+        "from wordlab.cli.app import main\n"
+        "try:\n    main()\n"
+        "except SystemExit: pass\n"
+        "libraries = {'torch', 'numpy', 'sklearn', 'vl_convert', 'pydantic', 'scipy'}\n"
+        "heavy = libraries & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "evaluate" in done.stdout
+
+
+def test_the_face_of_the_library() -> None:
+    import wordlab
+
+    assert sorted(wordlab.__all__) == [
+        "Run",
+        "Text",
+        "WordlabError",
+        "__version__",
+        "load",
+        "read_text",
+        "text_of",
+        "train",
+    ]
+    for name in wordlab.__all__:
+        assert getattr(wordlab, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = wordlab.nothing
+
+
+def test_importing_the_library_loads_no_torch() -> None:
+    code = "import sys, wordlab; assert 'torch' not in sys.modules"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
