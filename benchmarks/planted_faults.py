@@ -76,7 +76,7 @@ FAULTS = (
     Fault(
         "gradient of a target's own logit dropped",
         "models/softmax_output.py",
-        "p.new_full((len(x), 1), -on_target)",
+        "p.new_full((len(x), 1), -share)",
         "p.new_full((len(x), 1), 0.0)",
         "tests/contracts/test_language_models.py",
     ),

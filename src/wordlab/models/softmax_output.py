@@ -1,5 +1,6 @@
 """The exact softmax, with product, softmax, loss and gradient fused and cut in chunks."""
 
+import math
 from typing import Any, Literal
 
 import torch
@@ -17,8 +18,8 @@ from wordlab.models.language_model import (
 from wordlab.models.products import linear
 from wordlab.models.settings import Probability
 
-CHUNK_LOGITS = 1 << 22
-"""Logits held at a time: 16 MiB of float32, which stay in the last-level cache."""
+CHUNK_LOGITS = 1 << 23
+"""Logits held at a time: 32 MiB of float32; larger batches are cut."""
 
 _TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -197,19 +198,18 @@ class _SoftmaxNats(Function):
             target = targets[here, None]
             logits = linear(x, weight, bias)
             p = torch.softmax(logits, dim=1, dtype=wide)
-            # ln sum exp = the largest logit - ln its probability, which is at least 1 / V.
-            log_normaliser = logits.amax(dim=1).to(wide) - p.amax(dim=1).log()
-            expected = logits.gather(1, target)[:, 0].to(wide)
+            nats += _negative_logs(p, logits, target)
             if unigram is not None:
-                mean_logits = torch.mv(logits, unigram.to(dtype)).to(wide)
-                expected = (1 - smoothing) * expected + smoothing * mean_logits
-            nats += (log_normaliser - expected).sum()
+                # With smoothing, add s (l_target - sum of u_v l_v) to ln sum exp - l_target.
+                on_target = logits.gather(1, target)[:, 0]
+                excess = on_target - torch.mv(logits, unigram.to(dtype))
+                nats += smoothing * excess.to(wide).sum()
             if not wants_gradient:
                 continue
             if unigram is not None:
                 p -= smoothing * unigram
-            on_target = 1.0 if unigram is None else 1.0 - smoothing
-            p.scatter_add_(1, target, p.new_full((len(x), 1), -on_target))
+            share = 1.0 if unigram is None else 1.0 - smoothing
+            p.scatter_add_(1, target, p.new_full((len(x), 1), -share))
             d_bias += p.sum(dim=0)
             d_logits = p.to(dtype)
             d_features[here] = linear(d_logits, weight.t())
@@ -229,3 +229,16 @@ class _SoftmaxNats(Function):
         )
         torch.mul(d_weight.t(), scale, out=weight_gradient)
         return d_features * scale, weight_gradient, d_bias * scale, None, None, None, None
+
+
+def _negative_logs(p: Tensor, logits: Tensor, target: Tensor) -> Tensor:
+    """Sum of -ln p(target); from the logits where a probability is too small for its type."""
+    of_target = p.gather(1, target)[:, 0]
+    smallest = torch.finfo(p.dtype).tiny
+    nats = -of_target.clamp_min(smallest).log().sum()
+    lost = of_target < smallest
+    if bool(lost.any()):
+        rows = logits[lost].to(p.dtype)
+        exact = rows.logsumexp(dim=1) - rows.gather(1, target[lost])[:, 0]
+        nats += exact.sum() + int(lost.sum()) * math.log(smallest)
+    return nats
