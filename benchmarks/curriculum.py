@@ -51,6 +51,12 @@ def best_within(history: list[Epoch], seconds: float) -> float:
     return best
 
 
+def _row(label: str, without: list[float], with_it: list[float]) -> tuple[str, float, float, float]:
+    """Means over the seeds, and the mean of the differences seed by seed."""
+    differences = [b - a for a, b in zip(without, with_it, strict=True)]
+    return label, *(statistics.mean(values) for values in (without, with_it, differences))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--hidden", type=int, default=128)
@@ -69,52 +75,23 @@ def main() -> None:
                 history, evaluation = train(name, seed, options.epochs, options.set, data)
                 histories[side].append(history)
                 evaluations[side].append(evaluation)
-        rows: list[tuple[str, float, float, float]] = []
-
-        def add(label: str, without: list[float], with_it: list[float]) -> None:
-            rows.append(
-                (
-                    label,
-                    statistics.mean(without),
-                    statistics.mean(with_it),
-                    statistics.mean(b - a for a, b in zip(without, with_it, strict=True)),
-                )
-            )
-
-        add(
-            f"all targets, {options.epochs} epochs",
-            *([e.overall.nats_per_token for e in evaluations[side]] for side in sides),
-        )
         budgets = [
             min(sum(e.seconds for e in histories[side][i]) for side in sides)
             for i in range(options.seeds)
         ]
-        add(
-            f"all targets, {statistics.mean(budgets):.0f} seconds",
-            *(
-                [best_within(h, s) for h, s in zip(histories[side], budgets, strict=True)]
+        whole = [[e.overall.nats_per_token for e in evaluations[side]] for side in sides]
+        rows = [_row(f"all targets, {options.epochs} epochs", *whole)]
+        for share in (1.0, 0.5, 0.25):
+            within = [
+                [best_within(h, share * s) for h, s in zip(histories[side], budgets, strict=True)]
                 for side in sides
-            ),
-        )
-        for share in (0.5, 0.25):
-            add(
-                f"all targets, {share * statistics.mean(budgets):.0f} seconds",
-                *(
-                    [
-                        best_within(h, share * s)
-                        for h, s in zip(histories[side], budgets, strict=True)
-                    ]
-                    for side in sides
-                ),
-            )
+            ]
+            rows.append(_row(f"all targets, {share * statistics.mean(budgets):.0f} s", *within))
         for label in dict(evaluations["with"][0].bands):
-            add(
-                label,
-                *(
-                    [dict(e.bands)[label].nats_per_token for e in evaluations[side]]
-                    for side in sides
-                ),
-            )
+            band = [
+                [dict(e.bands)[label].nats_per_token for e in evaluations[side]] for side in sides
+            ]
+            rows.append(_row(label, *band))
         accuracy = [[e.overall.accuracy for e in evaluations[side]] for side in sides]
         note = (
             f"Nats a token, mean over {options.seeds} seeds; difference = with - without. Top-1: "

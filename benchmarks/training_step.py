@@ -46,7 +46,9 @@ class Plain(nn.Module):
 
 def ours(precision: str) -> LanguageModel:
     return build_model(
-        FeedforwardSettings(embedding=EMBEDDING, hidden=(HIDDEN,)),
+        FeedforwardSettings(
+            embedding=EMBEDDING, hidden=(HIDDEN,), dropout=0.0, embedding_dropout=0.0
+        ),
         SoftmaxSettings(precision=precision),  # type: ignore[arg-type]
         WORDS,
         seed=1,

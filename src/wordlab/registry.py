@@ -40,6 +40,10 @@ class Registry(Generic[T]):
     def __iter__(self) -> Iterator[str]:
         return iter(self._parts)
 
+    def items(self) -> Iterator[tuple[str, T]]:
+        """Names with their parts, in the order of registration."""
+        return iter(self._parts.items())
+
     def __contains__(self, name: object) -> bool:
         return name in self._parts
 

@@ -246,6 +246,19 @@ def test_holding_out_and_texts_in_memory(tmp_path: Path) -> None:
     assert run.store("train").header.sentences + run.store("validation").header.sentences == 60
 
 
+def test_a_run_that_could_not_begin_leaves_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "bad.txt").write_bytes(b"\xff\n")
+    with pytest.raises(WordlabError, match="is not UTF-8"):
+        wordlab.train(tmp_path / "bad.txt", run=tmp_path / "r")
+    assert not (tmp_path / "r").exists()
+
+
+def test_a_validation_text_without_a_target_is_refused(tmp_path: Path) -> None:
+    settings = {"model": {"padding": "single"}}
+    with pytest.raises(WordlabError, match="validation text: no sentence is long enough"):
+        wordlab.train(["a b c"], ["a"], run=tmp_path / "r", settings=settings)
+
+
 def test_too_little_text_to_hold_out_is_refused(tmp_path: Path) -> None:
     with pytest.raises(WordlabError, match="too few to hold some out"):
         wordlab.train(["a b c"], run=tmp_path / "r")

@@ -31,7 +31,8 @@ def trainer(folder: Path, **settings: object) -> Trainer:
         types,
         seed=1,
     )
-    given = {"batch": 32, "epochs": 3, "optimizer": {"type": "adam", "rate": 0.02}, **settings}
+    given = {"batch": 32, "epochs": 3, "optimizer": {"type": "adam", "rate": 0.02}}
+    given |= {"patience": 0, "averaging": 0.0, **settings}
     checked = TrainingSettings.model_validate(given)
     return Trainer(model, corpus.stores["train"], corpus.stores["validation"], checked, types)
 

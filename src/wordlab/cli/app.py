@@ -30,6 +30,7 @@ COMMANDS = (
     "map",
     "report",
     "describe",
+    "settings",
     "verify",
     "recipes",
 )

@@ -11,20 +11,8 @@ from wordlab.cli.terminal import note, show
 SETTINGS = {
     "text": {"layout": "running", "tokens": "words", "form": "lower"},
     "vocabulary": {"min_count": 2},
-    "model": {
-        "n": 4,
-        "embedding": 64,
-        "hidden": [128],
-        "embedding_dropout": 0.3,
-        "dropout": 0.3,
-    },
-    "training": {
-        "batch": 256,
-        "epochs": 12,
-        "patience": 3,
-        "averaging": 0.998,
-        "optimizer": {"type": "adam", "rate": 0.003},
-    },
+    "model": {"n": 4, "embedding": 128, "hidden": [128], "embedding_dropout": 0.4},
+    "output": {"tied": True, "smoothing": 0.1},
 }
 
 

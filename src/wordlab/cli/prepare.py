@@ -32,6 +32,7 @@ def prepare(
     Settings that apply: text.layout, text.tokens, text.form, vocabulary.size,
     vocabulary.min_count, vocabulary.file and the markers' spellings.
     """
+    from wordlab.cli.progress import reading_shown
     from wordlab.config import apply_overrides, validate
     from wordlab.corpus.ngrams import count_ngrams
     from wordlab.corpus.preparation import prepare as prepare_texts
@@ -48,7 +49,8 @@ def prepare(
     settings = validate(RunSettings, apply_overrides({}, overrides), source="--set")
     first = read_text(texts).with_settings(settings.text)
     others = {"second": read_text(second).with_settings(settings.text)} if second else {}
-    corpus = prepare_texts(first, others, settings.vocabulary, out)
+    with reading_shown([*texts, *second]):
+        corpus = prepare_texts(first, others, settings.vocabulary, out)
     corpus.vocabulary.save(out / "vocabulary.tsv")
     for line in corpus.notes(settings.vocabulary):
         note(f"note: {line}")

@@ -3,18 +3,24 @@
 import math
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from wordlab.cli.terminal import note
+from wordlab.corpus.readers import observed
 from wordlab.runs.run import Run
 from wordlab.runs.training_run import TrainingRun
 from wordlab.training.trainer import Epoch, Step
 
 _HEAD = f"{'epoch':>5} {'left out':>8} {'train nats':>10} {'val nats':>9} {'val ppl':>9}"
 _HEAD += f" {'val top-1':>9} {'tokens/s':>9} {'seconds':>8}"
+
+
+_SMALL_BYTES = 20_000_000
+"""Texts that are read in a moment need no bar."""
 
 
 def train_and_show(training: TrainingRun, *, quiet: bool = False) -> Run:
@@ -93,6 +99,39 @@ class _Bar:
             note(line)
         else:
             self._live.console.print(line, highlight=False, markup=False)
+
+
+@contextmanager
+def reading_shown(paths: Sequence[str]) -> Iterator[None]:
+    """On a terminal, show how much of the texts is read, and the time left."""
+    sizes = [Path(path).stat().st_size for path in paths if Path(path).is_file()]
+    if not sys.stderr.isatty() or sum(sizes) < _SMALL_BYTES:
+        yield
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    with Progress(
+        TextColumn("reading"),
+        BarColumn(bar_width=24),
+        DownloadColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    ) as live:
+        task = live.add_task("reading", total=sum(sizes))
+        waiting = 0
+
+        def read(count: int) -> None:
+            nonlocal waiting
+            waiting += count
+            if waiting > 1 << 20:
+                live.advance(task, waiting)
+                waiting = 0
+
+        with observed(read):
+            yield
 
 
 @contextmanager

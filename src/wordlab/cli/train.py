@@ -33,6 +33,7 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Train a model and keep it, with all that is needed to use it, in a run folder."""
+    from wordlab.cli.progress import reading_shown
     from wordlab.config import apply_overrides, read_toml, validate
     from wordlab.runs.settings import RunSettings
     from wordlab.runs.training_run import TrainingRun
@@ -47,7 +48,8 @@ def train(
         data.setdefault("data", {})["validation"] = validation
     source = str(config) if config else "--set"
     settings = validate(RunSettings, data, source=source)
-    training = TrainingRun.start(settings, run)
+    with reading_shown([*settings.data.train, *settings.data.validation]):
+        training = TrainingRun.start(settings, run)
     train_and_summarise(training, as_json=as_json)
 
 

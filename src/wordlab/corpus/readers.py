@@ -3,7 +3,9 @@
 import gzip
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -16,6 +18,19 @@ PIECE_BYTES = 1 << 20
 _GZIP_MAGIC = b"\x1f\x8b"
 _UTF8_BOM = b"\xef\xbb\xbf"
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
+
+
+_observer: ContextVar[Callable[[int], None] | None] = ContextVar("observer", default=None)
+
+
+@contextmanager
+def observed(observer: Callable[[int], None]) -> Iterator[None]:
+    """Have `observer` told how many bytes are read, line by line, while the context lasts."""
+    token = _observer.set(observer)
+    try:
+        yield
+    finally:
+        _observer.reset(token)
 
 
 def open_bytes(path: str | Path) -> BinaryIO:
@@ -52,8 +67,11 @@ def read_pieces(path: str | Path) -> Iterator[tuple[int, str, bool]]:
     name = "standard input" if str(path) == STANDARD_INPUT else str(path)
     stream = open_bytes(path)
     line, offset, rest, pieces = 1, 0, b"", 0
+    observer = _observer.get()
     try:
         while raw := stream.readline(PIECE_BYTES):
+            if observer is not None:
+                observer(len(raw))
             ends = raw.endswith(b"\n") or len(raw) < PIECE_BYTES
             if line == 1 and pieces == 0:
                 raw = _without_byte_order_mark(raw, name)

@@ -26,8 +26,11 @@ class VocabularySettings(Settings):
     file: str | None = None
     """Take the words from this file, one a line, with an optional count behind a space or tab."""
     unknown: str = Field(default="<unk>", min_length=1)
+    """How the class of all unknown words is spelled; the same word of a text is unknown too."""
     start: str = Field(default="<s>", min_length=1)
+    """How the start of a sentence is spelled; it is never predicted."""
     end: str = Field(default="</s>", min_length=1)
+    """How the end of a sentence is spelled; it is predicted."""
 
     @model_validator(mode="after")
     def _markers_differ(self) -> Self:

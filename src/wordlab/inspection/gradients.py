@@ -103,7 +103,8 @@ def compare_gradients(
             SoftmaxSettings(),
             vocabulary,
             seed=seed,
-        ).double()
+        )
+        model = model.double().eval()
         draw = torch.Generator().manual_seed(seed)
         for parameter in model.parameters():  # all of one size, so that nothing hides in zeros
             parameter.data.normal_(std=0.5, generator=draw)

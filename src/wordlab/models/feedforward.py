@@ -25,12 +25,14 @@ class FeedforwardSettings(ModelSettings):
     padding: Padding = "full"
     """full: n - 1 start markers; single: one, so a sentence's first n - 2 words are no targets."""
     embedding: Units = 64
+    """Length of the word vectors."""
     hidden: tuple[Units, ...] = (128,)
     """Units of each hidden layer."""
     activation: Annotated[str, NameIn(ACTIVATIONS)] = "tanh"
-    embedding_dropout: Probability = 0.0
+    """identity, tanh, sigmoid, relu or gelu."""
+    embedding_dropout: Probability = 0.3
     """Of the concatenated embeddings."""
-    dropout: Probability = 0.0
+    dropout: Probability = 0.3
     """Of the units of each hidden layer."""
     direct: bool = False
     """Connect the embeddings to the output too: features are [h, L(w_1) .. L(w_n-1)]."""

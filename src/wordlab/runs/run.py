@@ -137,7 +137,7 @@ class Run:
             raise WordlabError(
                 f"the run's {name} text is no longer in its folder",
                 where=str(path.with_suffix(".ids")),
-                mend="keep the folder corpus/ of a run to compare with its training text",
+                mend="keep the folder corpus/ of a run, or evaluate with --no-yardsticks",
             )
         return TokenStore.open(path, self.vocabulary)
 

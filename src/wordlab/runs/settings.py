@@ -17,7 +17,9 @@ class DataSettings(Settings):
     """Which texts are read."""
 
     train: tuple[str, ...] = ()
+    """Files of the training text."""
     validation: tuple[str, ...] = ()
+    """Files of the text that chooses the best epoch."""
     hold_out: float = Field(default=0.1, gt=0, lt=1)
     """Without a validation text: the share of training sentences, drawn at random, held out."""
 

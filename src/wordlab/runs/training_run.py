@@ -1,6 +1,7 @@
 """Training into a run folder: start, checkpoint, resume."""
 
 import json
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -88,14 +89,19 @@ class TrainingRun:
         except OSError as error:
             raise WordlabError(error.strerror or str(error), where=str(path)) from None
         others = {"validation": validation.with_settings(settings.text)} if validation else {}
-        corpus = prepare(
-            train.with_settings(settings.text),
-            others,
-            settings.vocabulary,
-            folder / CORPUS,
-            hold_out=0.0 if validation else settings.data.hold_out,
-            seed=settings.training.seed,
-        )
+        try:
+            corpus = prepare(
+                train.with_settings(settings.text),
+                others,
+                settings.vocabulary,
+                folder / CORPUS,
+                hold_out=0.0 if validation else settings.data.hold_out,
+                seed=settings.training.seed,
+            )
+        except BaseException:  # leave no half-made folder in the way of the next try
+            shutil.rmtree(folder / CORPUS, ignore_errors=True)
+            folder.rmdir()
+            raise
         corpus.vocabulary.save(folder / VOCABULARY)
         write_json(
             folder / ENVIRONMENT,

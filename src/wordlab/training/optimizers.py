@@ -54,8 +54,11 @@ class SgdSettings(L2Settings):
 
     type: Literal["sgd"] = "sgd"
     rate: float = Field(default=0.5, gt=0)
+    """Learning rate at the start; the schedule multiplies it."""
     momentum: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the last step that is taken again."""
     nesterov: bool = False
+    """Look ahead by the momentum before each step."""
 
     @property
     def numbers(self) -> int:
@@ -85,6 +88,7 @@ class AdagradSettings(L2Settings):
 
     type: Literal["adagrad"] = "adagrad"
     rate: float = Field(default=0.05, gt=0)
+    """Learning rate at the start; the schedule multiplies it."""
 
     @property
     def numbers(self) -> int:
@@ -106,9 +110,13 @@ class AdamSettings(L2Settings):
 
     type: Literal["adam"] = "adam"
     rate: float = Field(default=0.003, gt=0)
+    """Learning rate at the start; the schedule multiplies it."""
     beta1: float = Field(default=0.9, ge=0, lt=1)
+    """Decay of the mean of the gradients."""
     beta2: float = Field(default=0.999, ge=0, lt=1)
+    """Decay of the mean of their squares."""
     epsilon: float = Field(default=1e-8, gt=0)
+    """Added to the root of the mean square."""
 
     @property
     def numbers(self) -> int:
@@ -138,9 +146,13 @@ class AdamWSettings(OptimizerSettings):
 
     type: Literal["adamw"] = "adamw"
     rate: float = Field(default=0.003, gt=0)
+    """Learning rate at the start; the schedule multiplies it."""
     beta1: float = Field(default=0.9, ge=0, lt=1)
+    """Decay of the mean of the gradients."""
     beta2: float = Field(default=0.999, ge=0, lt=1)
+    """Decay of the mean of their squares."""
     epsilon: float = Field(default=1e-8, gt=0)
+    """Added to the root of the mean square."""
     decay: float = Field(default=0.01, ge=0)
     """Each step shrinks weight matrices by rate x decay; biases and embeddings are left alone."""
 

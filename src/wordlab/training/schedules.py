@@ -53,6 +53,7 @@ class CosineSettings(ScheduleSettings):
 
     type: Literal["cosine"] = "cosine"
     floor: float = Field(default=0.0, ge=0, le=1)
+    """Factor at the end."""
 
     def after_warmup(self, progress: float, validation_nats: Sequence[float]) -> float:
         """1 at the start, `floor` at the end."""
@@ -65,6 +66,7 @@ class PlateauSettings(ScheduleSettings):
 
     type: Literal["plateau"] = "plateau"
     cut: float = Field(default=0.5, gt=0, lt=1)
+    """Factor of each cut."""
     patience: int = Field(default=1, ge=1)
     """Epochs without an improvement before a cut."""
     least: float = Field(default=1e-3, gt=0)

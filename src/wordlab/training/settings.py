@@ -15,6 +15,7 @@ class Stage(Settings):
     leave_out: int = Field(ge=0)
     """Skip examples whose target is among so many most frequent targets."""
     epochs: int = Field(ge=1)
+    """How many epochs the stage lasts."""
 
 
 class TrainingSettings(Settings):
@@ -22,18 +23,20 @@ class TrainingSettings(Settings):
 
     batch: int = Field(default=256, ge=1)
     """Targets a step; the last batch of an epoch may be smaller, none is dropped."""
-    epochs: int = Field(default=10, ge=1)
+    epochs: int = Field(default=20, ge=1)
     """At most so many, the curriculum's included."""
     minutes: float | None = Field(default=None, gt=0)
     """Stop after so much training time; the schedule then follows whichever ends first."""
     optimizer: Annotated[OptimizerSettings, PartOf(OPTIMIZERS, "adam")] = AdamSettings()
+    """sgd, adagrad, adam or adamw."""
     schedule: Annotated[ScheduleSettings, PartOf(SCHEDULES, "constant")] = ConstantSettings()
+    """constant, cosine or plateau."""
     clip: float | None = Field(default=None, gt=0)
     """Longest gradient, all parameters together; longer ones are scaled down."""
-    averaging: float = Field(default=0.0, ge=0, lt=1)
+    averaging: float = Field(default=0.998, ge=0, lt=1)
     """Decay of the running average of the weights that is scored and kept; 0: the weights."""
-    patience: int | None = Field(default=None, ge=1)
-    """Stop when the validation text has not improved for so many epochs."""
+    patience: int = Field(default=2, ge=0)
+    """Stop when the validation text has not improved for so many epochs; 0: never."""
     curriculum: tuple[Stage, ...] = ()
     """Stages before training on all targets, in order."""
     score_targets: int = Field(default=20_000, ge=1)
@@ -41,6 +44,7 @@ class TrainingSettings(Settings):
     checkpoint_seconds: float = Field(default=30.0, ge=0)
     """A checkpoint is written at least so often, and after each epoch."""
     seed: int = Field(default=1, ge=0, lt=2**63)
+    """Of the weights, the order of the examples, dropout and held-out sentences."""
     threads: int | None = Field(default=None, ge=1)
     """Threads of PyTorch; None: as many as it chooses."""
 

@@ -144,6 +144,12 @@ class Trainer:
                 where="training text",
                 mend="give longer sentences, or set model.padding=full",
             )
+        if not model.reading.target_counts(validation, vocabulary).sum():
+            raise WordlabError(
+                "no sentence is long enough to have a target",
+                where="validation text",
+                mend="give longer sentences, or set model.padding=full",
+            )
         self._by_frequency = np.argsort(-self._target_counts, kind="stable")
         model.output.start_from_counts(torch.from_numpy(self._target_counts))
         self._optimizer = OptimizerSet(settings.optimizer, model)
@@ -209,7 +215,7 @@ class Trainer:
             return True
         if settings.minutes is not None and self.progress.seconds >= 60 * settings.minutes:
             return True
-        if settings.patience is None or not history:
+        if not settings.patience or not history:
             return False
         best = self.progress.best
         return best is not None and history[-1].epoch - best.epoch >= settings.patience

@@ -1,0 +1,52 @@
+"""Every setting there is: its name, default and meaning, from the settings classes themselves."""
+
+import json
+from collections.abc import Iterator
+
+from wordlab.config import Settings
+from wordlab.corpus.text import TextSettings
+from wordlab.corpus.vocabulary import VocabularySettings
+from wordlab.models.language_model import MODELS, OUTPUT_LAYERS
+from wordlab.runs.settings import DataSettings
+from wordlab.table import Table
+from wordlab.training.optimizers import OPTIMIZERS
+from wordlab.training.schedules import SCHEDULES
+from wordlab.training.settings import Stage, TrainingSettings
+
+
+def settings_tables() -> list[Table]:
+    """One table a section, and one a registered part."""
+    return [Table.of(title, _HEADS, _rows(name, cls)) for title, name, cls in _sections()]
+
+
+_HEADS = ("setting", "default", "meaning")
+
+
+def _sections() -> Iterator[tuple[str, str, type[Settings]]]:
+    yield "data", "data", DataSettings
+    yield "text", "text", TextSettings
+    yield "vocabulary", "vocabulary", VocabularySettings
+    for kind, model in MODELS.items():
+        yield f"model, type {kind}", "model", model
+    for kind, output in OUTPUT_LAYERS.items():
+        yield f"output, type {kind}", "output", output
+    yield "training", "training", TrainingSettings
+    yield "training.curriculum, a list of", "training.curriculum[]", Stage
+    for kind, optimizer in OPTIMIZERS.items():
+        yield f"training.optimizer, type {kind}", "training.optimizer", optimizer
+    for kind, schedule in SCHEDULES.items():
+        yield f"training.schedule, type {kind}", "training.schedule", schedule
+
+
+def _rows(section: str, cls: type[Settings]) -> Iterator[tuple[str, str, str]]:
+    for name, field in cls.model_fields.items():
+        if name == "type":
+            continue
+        if field.is_required():
+            default = "needed"
+        else:
+            value = field.get_default(call_default_factory=True)
+            plain = value.model_dump(mode="json") if isinstance(value, Settings) else value
+            is_part = isinstance(plain, dict) and "type" in plain
+            default = plain["type"] if is_part else json.dumps(plain, ensure_ascii=False)
+        yield f"{section}.{name}", default, " ".join((field.description or "").split())

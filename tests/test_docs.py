@@ -1,0 +1,105 @@
+"""The documents are true: every command and setting is in them, and their code runs."""
+
+import contextlib
+import io
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from wordlab.cli.app import COMMANDS
+from wordlab.inspection.settings import settings_tables
+from wordlab.recipes import RECIPES, read_recipe
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def test_every_command_is_documented() -> None:
+    page = (ROOT / "docs" / "commands.md").read_text()
+    readme = (ROOT / "README.md").read_text()
+    for name in COMMANDS:
+        assert f"`wordlab {name}" in page, name
+        assert f"wordlab {name}" in readme, name
+
+
+def test_every_setting_says_what_it_means() -> None:
+    for table in settings_tables():
+        for name, _, meaning in table.rows:
+            assert len(str(meaning)) > 8, name
+
+
+def test_the_settings_page_is_current() -> None:
+    command = [sys.executable, "-m", "wordlab", "settings", "--markdown"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert (ROOT / "docs" / "settings.md").read_text() == printed, (
+        "write it anew: wordlab settings --markdown > docs/settings.md"
+    )
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: p.name)
+def test_links_lead_somewhere(path: Path) -> None:
+    for link in re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text()):
+        if not link.startswith("http"):
+            assert (path.parent / link).exists(), link
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: p.name)
+def test_options_in_documents_exist(path: Path) -> None:
+    known = ""
+    for name in (*COMMANDS, "recipes run", "verify gradients"):
+        command = [sys.executable, "-c", "from wordlab.cli.app import main; main()"]
+        done = subprocess.run(
+            [*command, *name.split(), "--help"], capture_output=True, text=True, check=True
+        )
+        known += done.stdout
+    for line in re.findall(r"wordlab [a-z][^\n`]*", path.read_text()):
+        for option in re.findall(r" (--[a-z-]+)", line):
+            assert option in known, (line, option)
+
+
+def test_the_python_of_the_readme_runs(
+    tmp_path: Path, texts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+    assert blocks
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "train.txt").write_text((texts / "train.txt").read_text())
+    (tmp_path / "validation.txt").write_text((texts / "validation.txt").read_text())
+    for block in blocks:
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            exec(compile(block, "README.md", "exec"), {})
+        assert printed.getvalue()
+
+
+def test_the_example_of_a_part_of_ones_own_runs() -> None:
+    from wordlab.training.schedules import SCHEDULES
+
+    page = (ROOT / "docs" / "add-your-own.md").read_text()
+    block = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)[0]
+    try:
+        exec(compile(block, "add-your-own.md", "exec"), {"__name__": "example"})
+        assert SCHEDULES["linear"]().factor(0.25, []) == 0.75
+    finally:
+        SCHEDULES._parts.pop("linear", None)
+
+
+def test_recipes_say_what_they_reached() -> None:
+    for name in RECIPES:
+        recipe = read_recipe(name)
+        assert recipe.summary.endswith(".")
+        assert recipe.reached is not None, name
+
+
+def test_the_project_speaks_of_itself_only() -> None:
+    listed = subprocess.run(
+        ["git", "ls-files"], capture_output=True, text=True, cwd=ROOT, check=False
+    ).stdout.split()
+    for name in listed:
+        path = ROOT / name
+        if path.suffix in {".md", ".py", ".toml", ".txt"} and path != Path(__file__):
+            text = path.read_text()
+            for word in ("/root/", "/home/", "/work/"):
+                assert word not in text, (name, word)
