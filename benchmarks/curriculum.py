@@ -19,7 +19,7 @@ from wordlab.rendering.tables import as_markdown
 from wordlab.runs.settings import RunSettings
 from wordlab.runs.training_run import TrainingRun
 from wordlab.table import Column, Table
-from wordlab.training.trainer import Epoch
+from wordlab.training.progress import Epoch
 
 
 def train(

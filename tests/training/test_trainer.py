@@ -14,8 +14,9 @@ from wordlab.evaluation.cross_entropy import score_tokens
 from wordlab.models.feedforward import FeedforwardSettings
 from wordlab.models.language_model import build_model
 from wordlab.models.softmax_output import SoftmaxSettings
+from wordlab.training.progress import Step
 from wordlab.training.settings import TrainingSettings
-from wordlab.training.trainer import Step, Trainer
+from wordlab.training.trainer import Trainer
 
 LINES = [f"the {a} saw the {b} ." for a in ("cat", "dog", "cow") for b in ("mouse", "bird")] * 5
 

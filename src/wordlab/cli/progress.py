@@ -13,7 +13,7 @@ from wordlab.cli.terminal import note
 from wordlab.corpus.readers import observed
 from wordlab.runs.run import Run
 from wordlab.runs.training_run import TrainingRun
-from wordlab.training.trainer import Epoch, Step
+from wordlab.training.progress import Epoch, Step
 
 _HEAD = f"{'epoch':>5} {'left out':>8} {'train nats':>10} {'val nats':>9} {'val ppl':>9}"
 _HEAD += f" {'val top-1':>9} {'tokens/s':>9} {'seconds':>8}"

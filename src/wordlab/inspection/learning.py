@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from wordlab.chart import Axis, Chart
 from wordlab.table import Column, Table
-from wordlab.training.trainer import Epoch
+from wordlab.training.progress import Epoch
 
 
 def history_table(history: Sequence[Epoch]) -> Table:

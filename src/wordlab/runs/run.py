@@ -24,7 +24,7 @@ from wordlab.models.count_models import Unigram, WittenBell
 from wordlab.models.language_model import LanguageModel, Predictor, build_model
 from wordlab.runs.files import read_tensors
 from wordlab.runs.settings import RunSettings
-from wordlab.training.trainer import Epoch
+from wordlab.training.progress import Epoch
 
 SETTINGS, VOCABULARY, MODEL = "settings.json", "vocabulary.tsv", "model.safetensors"
 CHECKPOINT, HISTORY, ENVIRONMENT = "checkpoint.safetensors", "history.jsonl", "environment.json"

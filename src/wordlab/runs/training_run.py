@@ -28,7 +28,8 @@ from wordlab.runs.run import (
     TextLike,
 )
 from wordlab.runs.settings import RunSettings
-from wordlab.training.trainer import Epoch, Progress, Step, Trainer
+from wordlab.training.progress import Epoch, Progress, Step
+from wordlab.training.trainer import Trainer
 
 FORMAT = "1"
 

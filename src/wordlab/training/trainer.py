@@ -3,114 +3,26 @@
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
 from itertools import islice
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from wordlab.batching.batch import Order
+from wordlab.batching.batch import Batch, Order
 from wordlab.corpus.store import TokenStore
 from wordlab.errors import WordlabError
 from wordlab.evaluation.cross_entropy import Score, score_tokens
 from wordlab.models.language_model import LanguageModel
 from wordlab.training.averaging import WeightAverage
 from wordlab.training.optimizers import OptimizerSet
+from wordlab.training.progress import Epoch, Progress, Step
 from wordlab.training.settings import TrainingSettings
 
 ROLLBACK_FACTOR = 0.5
 MOST_ROLLBACKS = 8
 DIVERGED = 3.0
 """A batch whose mean nats pass this many times those of a uniform guess has diverged."""
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """What an epoch did. Train and validation nats are both over all targets, dropout off.
-
-    Attributes:
-        epoch: its number, from 1.
-        left_out: most frequent targets that the curriculum left out of training.
-        train_nats, validation_nats: cross-entropy in nats a token.
-        train_targets: training targets scored for `train_nats`, spread evenly over the text.
-        train_accuracy, validation_accuracy: share of targets that were the most probable word.
-        seen_nats: the mean of what training minimised, a target: dropout, smoothing and only the
-            curriculum's targets.
-        seconds: of training and scoring, this epoch; tokens_per_second of training alone.
-        rate: learning rate at the end.
-        best: whether the validation text never scored better before.
-        event: what happened besides, for example a rollback.
-    """
-
-    epoch: int
-    left_out: int
-    train_nats: float
-    train_targets: int
-    train_accuracy: float
-    validation_nats: float
-    validation_accuracy: float
-    seen_nats: float
-    seconds: float
-    tokens_per_second: float
-    rate: float
-    best: bool
-    event: str = ""
-
-
-@dataclass
-class Progress:
-    """Where training stands; with the tensors of `Trainer.tensors` it is all that resuming needs.
-
-    Attributes:
-        epoch: epochs finished.
-        batch: batches done in the epoch under way.
-        seen_nats, seen_targets: totals of the epoch under way.
-        epoch_seconds: training time of the epoch under way; seconds: of all before it.
-        rollbacks: times that a diverged loss halved the rate.
-    """
-
-    epoch: int = 0
-    batch: int = 0
-    seen_nats: float = 0.0
-    seen_targets: int = 0
-    epoch_seconds: float = 0.0
-    seconds: float = 0.0
-    rollbacks: int = 0
-    event: str = ""
-    history: list[Epoch] = field(default_factory=list)
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> "Progress":
-        """The inverse of `as_json`."""
-        return cls(**{**data, "history": [Epoch(**row) for row in data["history"]]})
-
-    @property
-    def best(self) -> Epoch | None:
-        """The epoch with the lowest validation nats so far."""
-        return min(self.history, key=lambda row: row.validation_nats, default=None)
-
-
-@dataclass(frozen=True)
-class Step:
-    """What the caller learns after each batch."""
-
-    epoch: int
-    epochs: int
-    batch: int
-    batches: int
-    seen_nats: float
-    """Mean nats a target in this epoch so far."""
-    tokens_per_second: float
-    seconds: float
-    """Training time so far."""
-    share: float
-    """Of the whole training that is done, by epochs or by minutes, 0 to 1."""
 
 
 class Trainer:
@@ -138,18 +50,14 @@ class Trainer:
         self.progress = Progress()
         self.stopped = False
         self._target_counts = model.reading.target_counts(train, vocabulary)
-        if not self._target_counts.sum():
-            raise WordlabError(
-                "no sentence is long enough to have a target",
-                where="training text",
-                mend="give longer sentences, or set model.padding=full",
-            )
-        if not model.reading.target_counts(validation, vocabulary).sum():
-            raise WordlabError(
-                "no sentence is long enough to have a target",
-                where="validation text",
-                mend="give longer sentences, or set model.padding=full",
-            )
+        validation_counts = model.reading.target_counts(validation, vocabulary)
+        for name, counts in (("training", self._target_counts), ("validation", validation_counts)):
+            if not counts.sum():
+                raise WordlabError(
+                    "no sentence is long enough to have a target",
+                    where=f"{name} text",
+                    mend="give longer sentences, or set model.padding=full",
+                )
         self._by_frequency = np.argsort(-self._target_counts, kind="stable")
         model.output.start_from_counts(torch.from_numpy(self._target_counts))
         self._optimizer = OptimizerSet(settings.optimizer, model)
@@ -260,7 +168,7 @@ class Trainer:
                 break
         return True
 
-    def _step(self, batch: Any, factor: float) -> float | None:
+    def _step(self, batch: Batch, factor: float) -> float | None:
         """Update the weights on one batch; return its nats, or None if they have diverged."""
         with torch.random.fork_rng(devices=[]):
             torch.set_rng_state(self._rng.get_state())
