@@ -1,7 +1,11 @@
 """n-gram statistics of a text, and how much of a second text they cover."""
 
+import tempfile
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +14,7 @@ from numpy.typing import NDArray
 from wordlab.corpus.store import TokenStore
 
 PART_NGRAMS = 1 << 24
-"""n-grams sorted at a time; a longer text is gone over in parts, by a hash of the n-gram."""
+"""About so many n-grams are sorted at a time; more are parted by a hash of the n-gram."""
 
 _CHUNK = 1 << 22
 
@@ -71,25 +75,22 @@ def count_ngrams(
         second: a text whose coverage by the n-grams of the first is wanted.
     """
     longest = max(len(store), len(second) if second is not None else 0)
-    parts = -(-longest // PART_NGRAMS)
-    counts_seen: dict[int, int] = {}
+    parts = max(1, -(-longest // PART_NGRAMS))
+    counts_seen: Counter[int] = Counter()
     best: list[tuple[int, tuple[int, ...]]] = []
     total = covered = second_total = 0
-    for part in range(parts):
-        first_keys = _keys(store, order, types, part, parts)
-        second_keys = (
-            _keys(second, order, types, part, parts) if second is not None else first_keys[:0]
-        )
-        total += len(first_keys)
-        second_total += len(second_keys)
-        rows, counts, others = _group(first_keys, second_keys)
-        covered += int(others[counts > 0].sum())
-        rows, counts = rows[counts > 0], counts[counts > 0]
-        values, frequency = np.unique(counts, return_counts=True)
-        for value, types_with in zip(values.tolist(), frequency.tolist(), strict=True):
-            counts_seen[value] = counts_seen.get(value, 0) + types_with
-        best.extend(_top_of(rows, counts, order, types, top))
-        best = sorted(best)[:top]
+    with ExitStack() as stack:
+        first_parts = _parted(store, order, types, parts, stack)
+        second_parts = _parted(second, order, types, parts, stack)
+        for first_keys, second_keys in zip(first_parts, second_parts, strict=True):
+            total += len(first_keys)
+            second_total += len(second_keys)
+            rows, counts, others = _group(first_keys, second_keys)
+            covered += int(others[counts > 0].sum())
+            rows, counts = rows[counts > 0], counts[counts > 0]
+            values, frequency = np.unique(counts, return_counts=True)
+            counts_seen.update(dict(zip(values.tolist(), frequency.tolist(), strict=True)))
+            best = sorted([*best, *_top_of(rows, counts, order, types, top)])[:top]
     return NgramStatistics(
         order=order,
         total=total,
@@ -125,17 +126,32 @@ def _windows(store: TokenStore, order: int) -> Iterator[NDArray[Any]]:
         yield rows[inside]
 
 
-def _keys(store: TokenStore, order: int, types: int, part: int, parts: int) -> NDArray[np.int64]:
-    """Pack the n-grams of one part into as few int64 columns as they need. [N, columns]."""
-    packed = []
-    for rows in _windows(store, order):
-        keys = _pack(rows, types)
-        if parts > 1:
-            mixed = keys.astype(np.uint64).sum(axis=1) * np.uint64(0x9E3779B97F4A7C15)
-            keys = keys[(mixed >> np.uint64(40)) % np.uint64(parts) == part]
-        packed.append(keys)
+def _parted(
+    store: TokenStore | None, order: int, types: int, parts: int, stack: ExitStack
+) -> Iterator[NDArray[np.int64]]:
+    """Yield the n-grams as packed keys [N, columns], in parts by a hash of the key.
+
+    Several parts go through files in a temporary folder, so that the text is gone over once.
+    """
     columns = -(-order // _ids_a_column(types))
-    return np.concatenate(packed) if packed else np.empty((0, columns), dtype=np.int64)
+    chunks = (_pack(rows, types) for rows in _windows(store, order)) if store is not None else ()
+    if parts == 1:
+        yield np.concatenate([np.empty((0, columns), dtype=np.int64), *chunks])
+        return
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ngrams-")))
+    paths = [folder / str(part) for part in range(parts)]
+    with ExitStack() as opened:
+        streams = [opened.enter_context(path.open("wb")) for path in paths]
+        for keys in chunks:
+            mixed = keys.astype(np.uint64).sum(axis=1) * np.uint64(0x9E3779B97F4A7C15)
+            owners = (mixed >> np.uint64(40)) % np.uint64(parts)
+            by_owner = keys[np.argsort(owners, kind="stable")]
+            ends = np.cumsum(np.bincount(owners.astype(np.int64), minlength=parts))
+            for stream, piece in zip(streams, np.split(by_owner, ends[:-1]), strict=True):
+                stream.write(np.ascontiguousarray(piece).tobytes())
+    for path in paths:
+        yield np.fromfile(path, dtype=np.int64).reshape(-1, columns)
+        path.unlink()
 
 
 def _ids_a_column(types: int) -> int:
