@@ -1,6 +1,7 @@
 """Does the frequency curriculum help? With and without it, at equal epochs and equal seconds.
 
-    WORDLAB_DATA=... python benchmarks/curriculum.py [--hidden 128] [--epochs 16] [--seeds 3]
+    WORDLAB_DATA=... python benchmarks/curriculum.py [--kinds linear tanh] [--hidden 128]
+        [--epochs 16] [--seeds 3] [--set section.field=value ...]
 
 Both sides have the same settings, seeds and epochs; one begins with the recipe's stages. The best
 epoch by validation nats counts, within the epochs or within the seconds of the faster side.
@@ -59,13 +60,14 @@ def _row(label: str, without: list[float], with_it: list[float]) -> tuple[str, f
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kinds", nargs="*", default=["linear", "tanh"])
     parser.add_argument("--hidden", type=int, default=128)
     parser.add_argument("--epochs", type=int, default=16)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--set", action="append", default=[])
     options = parser.parse_args()
     data = Path(os.environ["WORDLAB_DATA"])
-    for kind in ("linear", "tanh"):
+    for kind in options.kinds:
         plain_name = f"cmu10707-{kind}-{options.hidden}"
         sides = {"without": plain_name, "with": f"{plain_name}-curriculum"}
         histories: dict[str, list[list[Epoch]]] = {side: [] for side in sides}

@@ -1,11 +1,14 @@
 """`wordlab train`: from a text to a run folder."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from wordlab.cli.terminal import Json, Overrides, note, show, show_json
+
+if TYPE_CHECKING:
+    from wordlab.runs.training_run import TrainingRun
 
 
 def register(app: typer.Typer) -> None:
@@ -53,7 +56,7 @@ def train(
     train_and_summarise(training, as_json=as_json)
 
 
-def train_and_summarise(training: "TrainingRun", *, as_json: bool) -> None:  # type: ignore[name-defined]  # noqa: F821
+def train_and_summarise(training: "TrainingRun", *, as_json: bool) -> None:
     """Train, then print the best epoch's figures and where the run lies."""
     from wordlab.cli.progress import train_and_show
     from wordlab.evaluation.cross_entropy import perplexity

@@ -99,7 +99,7 @@ class SoftmaxOutput(OutputLayer):
 
     def start_from_counts(self, target_counts: Tensor) -> None:
         """Set the bias to ln((count + 1) / (total + V)), unless the settings say zero."""
-        counts = target_counts.to(self.bias)
+        counts = target_counts.double()
         smoothed = counts + 1
         with torch.no_grad():
             self.unigram.copy_(counts / counts.sum())
