@@ -1,7 +1,7 @@
 """Does the frequency curriculum help? With and without it, at equal epochs and equal seconds.
 
     WORDLAB_DATA=... python benchmarks/curriculum.py [--kinds linear tanh] [--hidden 128]
-        [--epochs 16] [--seeds 3] [--set section.field=value ...]
+        [--epochs 12] [--seeds 3] [--set section.field=value ...]
 
 Both sides have the same settings, seeds and epochs; one begins with the recipe's stages. The best
 epoch by validation nats counts, within the epochs or within the seconds of the faster side.
@@ -62,7 +62,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kinds", nargs="*", default=["linear", "tanh"])
     parser.add_argument("--hidden", type=int, default=128)
-    parser.add_argument("--epochs", type=int, default=16)
+    parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--set", action="append", default=[])
     options = parser.parse_args()

@@ -38,10 +38,15 @@ class Order:
 class Reading(ABC):
     """How a model reads a text: which inputs it is given and which tokens it must predict."""
 
-    protocol: str
-    """The reading in words, printed beside every figure."""
-    fewest_words: int
-    """Words of a sentence that must be given before the first that is predicted."""
+    @property
+    @abstractmethod
+    def protocol(self) -> str:
+        """The reading in words, printed beside every figure."""
+
+    @property
+    @abstractmethod
+    def fewest_words(self) -> int:
+        """Words of a sentence that must be given before the first that is predicted."""
 
     @abstractmethod
     def batches(

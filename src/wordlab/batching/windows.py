@@ -33,7 +33,7 @@ class Windows(Reading):
     padding: Padding = "full"
 
     @property
-    def protocol(self) -> str:  # type: ignore[override]
+    def protocol(self) -> str:
         """The reading in words."""
         first = (
             "every word and the end marker is predicted"
@@ -44,7 +44,7 @@ class Windows(Reading):
         return f"each sentence on its own, windows of {self.order} tokens; {first}"
 
     @property
-    def fewest_words(self) -> int:  # type: ignore[override]
+    def fewest_words(self) -> int:
         """0, or n - 2 with a single start marker."""
         return 0 if self.padding == "full" else self.order - 2
 
