@@ -108,6 +108,18 @@ def test_score_in_every_format(run: Run, texts: Path, tmp_path: Path) -> None:
     assert len(output("score", run.path, text, "--end").splitlines()) == len(tsv) + 2
 
 
+def test_score_can_read_another_layout(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "t.txt").write_text("The cat sat. A dog,\nsaw it.\n")
+    plain = output("score", run.path, tmp_path / "t.txt").splitlines()[1:]
+    assert len(plain) == 7
+    shown = output(
+        "score", run.path, tmp_path / "t.txt", "--layout", "running", "--tokens", "words"
+    )
+    rows = [line.split("\t") for line in shown.splitlines()[1:]]
+    assert [row[3] for row in rows] == ["The", "cat", "sat", ".", "A", "dog", ",", "saw", "it", "."]
+    assert [row[1] for row in rows] == ["1"] * 4 + ["2"] * 6
+
+
 def test_score_reads_standard_input(run: Run) -> None:
     shown = output("score", run.path, "-", stdin=b"the cat\n")
     assert [line.split("\t")[3] for line in shown.splitlines()[1:]] == ["the", "cat"]

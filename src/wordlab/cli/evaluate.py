@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from wordlab.cli.terminal import Json, RunFolder, show, show_json
+from wordlab.cli.terminal import Json, LayoutOption, RunFolder, TokensOption, show, show_json
 
 
 def register(app: typer.Typer) -> None:
@@ -18,13 +18,16 @@ def evaluate(
     yardsticks: Annotated[
         bool, typer.Option(help="Score the unigram and an interpolated n-gram beside it.")
     ] = True,
+    layout: LayoutOption = "",
+    tokens: TokensOption = "",
     as_json: Json = False,
 ) -> None:
     """Perplexity, accuracy, frequency bands and a 95 % interval, with their protocol."""
-    from wordlab.corpus.text import read_text
     from wordlab.runs.run import Run
 
-    evaluation = Run.load(run).evaluate(read_text(texts), yardsticks=yardsticks)
+    opened = Run.load(run)
+    text = opened.read(texts, layout=layout, tokens=tokens)
+    evaluation = opened.evaluate(text, yardsticks=yardsticks)
     if as_json:
         show_json(evaluation.as_json())
     else:

@@ -8,7 +8,7 @@ from typing import Annotated, TextIO
 
 import typer
 
-from wordlab.cli.terminal import RunFolder
+from wordlab.cli.terminal import LayoutOption, RunFolder, TokensOption
 from wordlab.errors import WordlabError
 
 FORMATS = ("tsv", "jsonl", "parquet")
@@ -31,10 +31,11 @@ def score(
     end: Annotated[
         bool, typer.Option("--end", help="A row for each sentence's end marker too.")
     ] = False,
+    layout: LayoutOption = "",
+    tokens: TokensOption = "",
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format jsonl.")] = False,
 ) -> None:
     """Surprisal (nats and bits), entropy and rank of each word, in the text's own spelling."""
-    from wordlab.corpus.text import read_text
     from wordlab.runs.run import Run
 
     ending = out.suffix.removeprefix(".") if out else ""
@@ -43,7 +44,9 @@ def score(
         raise WordlabError(
             f"{kind!r} is no format; allowed: {', '.join(FORMATS)}", where="--format"
         )
-    rows = (word.as_row() for word in Run.load(run).score(read_text(texts), end=end))
+    opened = Run.load(run)
+    text = opened.read(texts, layout=layout, tokens=tokens)
+    rows = (word.as_row() for word in opened.score(text, end=end))
     if kind == "parquet":
         if out is None:
             raise WordlabError("Parquet needs a file", where="--format", mend="name one with --out")

@@ -20,6 +20,13 @@ Overrides = Annotated[
     ),
 ]
 
+LayoutOption = Annotated[
+    str, typer.Option("--layout", help="lines or running; else as the training text was read.")
+]
+TokensOption = Annotated[
+    str, typer.Option("--tokens", help="spaces or words; else as the training text was read.")
+]
+
 
 def show(tables: Iterable[Table]) -> None:
     """Print tables, a blank line between."""

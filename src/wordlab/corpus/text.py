@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-from wordlab.config import NameIn, Settings
+from wordlab.config import NameIn, Settings, validate
 from wordlab.corpus.readers import PIECE_BYTES, STANDARD_INPUT, read_pieces
 from wordlab.corpus.word_forms import WORD_FORMS, WordForm
 from wordlab.errors import WordlabError
@@ -178,7 +178,9 @@ def read_text(
     for path in paths:
         if str(path) != STANDARD_INPUT:
             require_file(path)
-    settings = TextSettings(layout=layout, tokens=tokens, form=form)
+    settings = validate(
+        TextSettings, {"layout": layout, "tokens": tokens, "form": form}, source="text"
+    )
     return Text(tuple(str(path) for path in paths), settings)
 
 

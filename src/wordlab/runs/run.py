@@ -142,12 +142,24 @@ class Run:
         return TokenStore.open(path, self.vocabulary)
 
     def text(self, source: TextLike) -> Text:
-        """A text read with the run's own settings: a path, "-", a Text, or sentences."""
+        """A text to be scored; its words take the form that the run was trained with.
+
+        A path, "-" or sentences in memory are read as the training text was; a Text keeps its own
+        layout and tokens.
+        """
         if isinstance(source, Text):
-            return source.with_settings(self.settings.text)
+            form = self.settings.text.form
+            return source.with_settings(source.settings.model_copy(update={"form": form}))
         if isinstance(source, str | Path):
-            return read_text(source).with_settings(self.settings.text)
+            return self.read([str(source)])
         return text_of(source, self.settings.text)
+
+    def read(self, paths: Sequence[str], *, layout: str = "", tokens: str = "") -> Text:
+        """Files read as the training text was, but for the layout and tokens given here."""
+        own = self.settings.text
+        return read_text(
+            paths, layout=layout or own.layout, tokens=tokens or own.tokens, form=own.form
+        )
 
     @cached_property
     def yardsticks(self) -> dict[str, Predictor]:
