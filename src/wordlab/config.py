@@ -1,5 +1,6 @@
 """Settings: TOML in, validated, JSON out; every fault is named in full with what is allowed."""
 
+import copy
 import difflib
 import json
 import tomllib
@@ -122,7 +123,7 @@ def apply_overrides(data: dict[str, Any], overrides: Sequence[str]) -> dict[str,
     >>> apply_overrides({"model": {"n": 4}}, ["model.hidden=128,64", "model.activation=tanh"])
     {'model': {'n': 4, 'hidden': [128, 64], 'activation': 'tanh'}}
     """
-    result: dict[str, Any] = json.loads(json.dumps(data))
+    result: dict[str, Any] = copy.deepcopy(data)
     for override in overrides:
         name, equals, text = override.partition("=")
         if not equals or not name.strip():

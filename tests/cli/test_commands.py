@@ -108,6 +108,12 @@ def test_score_in_every_format(run: Run, texts: Path, tmp_path: Path) -> None:
     assert len(output("score", run.path, text, "--end").splitlines()) == len(tsv) + 2
 
 
+def test_score_may_write_over_what_it_reads(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "t.tsv").write_text("the cat\n")
+    output("score", run.path, tmp_path / "t.tsv", "--out", tmp_path / "t.tsv")
+    assert len((tmp_path / "t.tsv").read_text().splitlines()) == 3
+
+
 def test_score_can_read_another_layout(run: Run, tmp_path: Path) -> None:
     (tmp_path / "t.txt").write_text("The cat sat. A dog,\nsaw it.\n")
     plain = output("score", run.path, tmp_path / "t.txt").splitlines()[1:]
@@ -131,8 +137,7 @@ def test_a_reader_that_goes_away_is_no_fault(run: Run, tmp_path: Path) -> None:
     command = f"{sys.executable} -m wordlab score {run.path} {text} | head -n 2"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert len(done.stdout.splitlines()) == 2
-    assert "Traceback" not in done.stderr
-    assert "Broken" not in done.stderr
+    assert done.stderr == ""
 
 
 @pytest.mark.parametrize("method", ["sample", "greedy", "beam"])
@@ -199,6 +204,7 @@ def test_ctrl_c_keeps_the_best_model_and_a_checkpoint(texts: Path, tmp_path: Pat
         [
             *(sys.executable, "-m", "wordlab", "train", str(texts / "train.txt")),
             *("--run", str(tmp_path / "run"), "--set", "training.epochs=100000"),
+            *("--set", "training.patience=0"),
         ],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -223,7 +229,7 @@ def test_a_terminal_shows_a_bar_with_the_time_left(texts: Path, tmp_path: Path) 
         [
             *(sys.executable, "-m", "wordlab", "train", str(texts / "train.txt")),
             *("--run", str(tmp_path / "run"), "--minutes", "0.05"),
-            *("--set", "training.epochs=100000"),
+            *("--set", "training.epochs=100000", "--set", "training.patience=0"),
         ],
         stdout=subprocess.DEVNULL,
         stderr=terminal,

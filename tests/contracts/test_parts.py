@@ -169,6 +169,7 @@ NASTY = Table.of(
         ("<script>alert(1)</script>", 1.23456, 1234567, 0.5, True),
         ("a|b\tc", math.inf, 0, None, False),
         ("\u4f60\u597d", -0.5, -3, 0.001, True),
+        ("bell\x07\x1b[31m", 0.0, 1, 0.0, True),
     ],
     note="A note | with <signs>.",
 )
@@ -180,7 +181,9 @@ def test_a_table_format_shows_every_row_and_hides_no_markup(name: str) -> None:
         shown = TABLE_RENDERERS[name](table)
         assert shown.endswith("\n")
         for row in table.rows:
-            assert str(row[0]).split("<")[0].split("|")[0] in shown
+            assert str(row[0]).split("<")[0].split("|")[0].split("\x07")[0] in shown
+    if name == "text":
+        assert "\x1b" not in TABLE_RENDERERS[name](NASTY)
     if name == "html":
         assert "<script" not in TABLE_RENDERERS[name](NASTY)
     if name == "json":
@@ -191,7 +194,7 @@ def charts() -> list[Chart]:
     lines = Table.of(
         "Lines", ("x", "y.z [n]", "s"), [(1, 2.0, "a"), (2, 3.0, "a"), (1, 1.0, "</script>")]
     )
-    words = Table.of("Words", ("word", "x", "y"), [("<b>", 0.0, 1.0), ("b", 1.0, 0.0)])
+    words = Table.of("Words", ("word", "x", "y"), [("<b>", 0.0, 1.0), ("b\x1b\x00", 1.0, 0.0)])
     x, y = Axis("x", "x", log=True), Axis("y.z [n]", "y")
     return [
         Chart("L", "line", lines, x, y, "lines", series="s"),

@@ -95,6 +95,24 @@ def test_words_and_counts_from_a_file_that_has_markers(tmp_path: Path) -> None:
     assert vocabulary.counts.tolist() == [50, 3, 9, 9, 20]
 
 
+def test_the_unknown_share_of_cs224d(data: Path) -> None:
+    path = str(data / "cs224d" / "lm" / "vocab.ptb.txt")
+    settings = VocabularySettings(file=path, size=2000, unknown="UUUNKKK")
+    vocabulary, _ = Vocabulary.from_file(path, settings)
+    assert len(vocabulary) == 2000
+    assert vocabulary.unknown_share == pytest.approx(0.15996783, abs=5e-9)
+
+
+def test_rows_that_are_left_out_count_as_unknown(tmp_path: Path) -> None:
+    path = tmp_path / "words.txt"
+    path.write_text("a 10\nb 5\nc 1\nd 1\n<unk> 7\n<s> 3\n</s> 3\n")
+    for settings in ({"min_count": 2}, {"size": 5}):
+        checked = VocabularySettings.model_validate({"file": str(path), **settings})
+        vocabulary, _ = Vocabulary.from_file(str(path), checked)
+        assert vocabulary.words == ("a", "b", "<unk>", "<s>", "</s>")
+        assert vocabulary.counts.tolist() == [10, 5, 2, 3, 3]
+
+
 @pytest.mark.parametrize(
     ("content", "fault"),
     [

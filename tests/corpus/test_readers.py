@@ -1,6 +1,8 @@
 """Bytes to lines, and the faults in them."""
 
 import gzip
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -43,6 +45,24 @@ def test_a_long_word_stays_one_word(tmp_path: Path) -> None:
     assert [(line, len(text), whole) for line, text, whole in lines(path)] == [
         (1, 2 * PIECE_BYTES + 5, False)
     ]
+
+
+def test_a_file_without_white_space_is_refused_soon(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("fine\n" + "x" * (20 * PIECE_BYTES))
+    with pytest.raises(WordlabError, match=":2:1: there is no white space in 4 MiB"):
+        lines(path)
+
+
+def test_gzip_through_a_pipe(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    packed = gzip.compress(b"one\ntwo\n")
+    with subprocess.Popen(["bash", "-c", f'cat > "{path}"'], stdin=subprocess.PIPE) as writer:
+        assert writer.stdin is not None
+        writer.stdin.write(packed)
+        writer.stdin.close()
+        assert [text for _, text, _ in lines(path)] == ["one\n", "two\n"]
 
 
 @pytest.mark.parametrize(

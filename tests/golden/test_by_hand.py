@@ -164,4 +164,4 @@ def test_a_vocabulary_breaks_ties_by_first_sight() -> None:
     built = Vocabulary.from_counts(words, np.array([1, 2, 2, 1]), 3, settings)
     assert built.words == ("<unk>", "<s>", "</s>", "b", "a", "late")
     assert built.counts.tolist() == [1, 3, 3, 2, 2, 1]
-    assert built.unknown_share == pytest.approx(1 / 9)  # 6 words and 3 end markers
+    assert built.unknown_share == pytest.approx(1 / 12)  # 6 words and 3 times both markers

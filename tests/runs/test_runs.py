@@ -112,6 +112,34 @@ def test_a_run_killed_in_mid_epoch_resumes_to_the_bit(texts: Path, tmp_path: Pat
     assert_equal_to_the_bit(straight, killed)
 
 
+def test_a_folder_copied_at_the_wrong_moment_is_told(texts: Path, tmp_path: Path) -> None:
+    made = start(texts, tmp_path / "run", epochs=4)
+    epochs = made.epochs()
+    next(epochs)
+    early = (tmp_path / "run" / MODEL).read_bytes()
+    list(epochs)
+    (tmp_path / "run" / MODEL).write_bytes(early)
+    with pytest.raises(WordlabError, match="is of epoch 1, but the best so far was epoch"):
+        TrainingRun.resume(tmp_path / "run")
+
+
+def test_checkpoints_that_do_not_fit_are_told(texts: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    list(start(texts, folder, epochs=1).epochs())
+    checkpoint = (folder / CHECKPOINT).read_bytes()
+    (folder / CHECKPOINT).write_bytes((folder / MODEL).read_bytes())
+    with pytest.raises(WordlabError, match="is no checkpoint of training"):
+        TrainingRun.resume(folder)
+    (folder / CHECKPOINT).unlink()
+    with pytest.raises(WordlabError, match="has trained weights but no checkpoint"):
+        TrainingRun.resume(folder)
+    (folder / CHECKPOINT).write_bytes(checkpoint)
+    text = (folder / "settings.json").read_text()
+    (folder / "settings.json").write_text(text.replace('"embedding": 6', '"embedding": 7'))
+    with pytest.raises(WordlabError, match="does not fit the folder's settings"):
+        TrainingRun.resume(folder)
+
+
 def test_resuming_a_finished_run_changes_nothing(texts: Path, tmp_path: Path) -> None:
     list(start(texts, tmp_path / "run").epochs())
     before = (tmp_path / "run" / MODEL).read_bytes()

@@ -55,6 +55,7 @@ def root(
 
 def main() -> None:
     """Run the command line: status 0 for success, 2 for a fault of input, 130 for Ctrl-C."""
+    _open_streams()
     try:
         status = app(prog_name="wordlab", standalone_mode=False)
         sys.stdout.flush()
@@ -70,6 +71,15 @@ def main() -> None:
     except OSError as error:
         _fail(f"{error.filename or 'output'}: {error.strerror or error}", 2)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _open_streams() -> None:
+    """Make printing safe: closed streams swallow, and no letter is too strange for a terminal."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+        else:
+            getattr(sys, name).reconfigure(errors="backslashreplace")
 
 
 def _fail(message: str, status: int) -> None:

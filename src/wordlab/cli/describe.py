@@ -25,6 +25,8 @@ def describe(
     as_json: Json = False,
 ) -> None:
     """Parameters by layer, operations a token, memory. Nothing is trained."""
+    import torch
+
     from wordlab.config import apply_overrides, read_toml, validate
     from wordlab.inspection.cost import cost_of
     from wordlab.models.language_model import build_model
@@ -44,7 +46,8 @@ def describe(
     settings = validate(RunSettings, apply_overrides(data, overrides), source=what or "--set")
     if what in RECIPES and settings.vocabulary.size:
         vocabulary = settings.vocabulary.size
-    model = build_model(settings.model, settings.output, vocabulary, seed=0)
+    with torch.device("meta"):  # shapes only: nothing is allocated, whatever the size
+        model = build_model(settings.model, settings.output, vocabulary, seed=0)
     cost = cost_of(model, settings.training)
     if as_json:
         show_json(

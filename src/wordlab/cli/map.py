@@ -17,7 +17,7 @@ def draw_map(
     run: RunFolder,
     words: Annotated[int, typer.Option(min=3, help="So many frequent words.")] = 500,
     method: Annotated[str, typer.Option(help="pca, tsne or as-is.")] = "",
-    seed: Annotated[int, typer.Option(help="Seed of t-SNE.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of t-SNE.")] = 1,
     out: Annotated[
         list[Path],
         typer.Option("--out", help="File to write (.html, .svg, .png); may be given again."),

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from wordlab.cli.terminal import Json, Overrides, note, show, show_json, write_chart
+from wordlab.errors import WordlabError
 
 
 def register(app: typer.Typer) -> None:
@@ -47,6 +48,12 @@ def prepare(
     from wordlab.runs.settings import RunSettings
 
     settings = validate(RunSettings, apply_overrides({}, overrides), source="--set")
+    if (out / "settings.json").exists():
+        raise WordlabError(
+            "is a run folder, whose vocabulary would be lost",
+            where=str(out),
+            mend="choose another folder with --out",
+        )
     first = read_text(texts).with_settings(settings.text)
     others = {"second": read_text(second).with_settings(settings.text)} if second else {}
     with reading_shown([*texts, *second]):

@@ -80,11 +80,12 @@ def run(
             where=name,
             mend="name the folder that holds it with --data or WORDLAB_DATA",
         )
-    settings = apply_overrides(recipe.settings, overrides)
-    for key in ("train", "validation"):
-        settings["data"][key] = [str(root / path) for path in settings["data"][key]]
-    if seed is not None:
-        settings.setdefault("training", {})["seed"] = seed
+    files = {
+        key: [str(root / path) for path in recipe.settings["data"][key]]
+        for key in ("train", "validation")
+    }
+    changes = [*overrides, *([f"training.seed={seed}"] if seed is not None else [])]
+    settings = apply_overrides({**recipe.settings, "data": files}, changes)
     checked = validate(RunSettings, settings, source=name)
     path = folder or next_free(Path("runs") / name)
     if not as_json:

@@ -54,8 +54,15 @@ def score(
     elif out is None:
         _write_lines(rows, kind, sys.stdout)
     else:
-        with out.open("w", encoding="utf-8") as stream:
-            _write_lines(rows, kind, stream)
+        part = out.with_name(out.name + ".part")  # the text read may be the file written
+        try:
+            with part.open("w", encoding="utf-8") as stream:
+                _write_lines(rows, kind, stream)
+            part.replace(out)
+        except OSError as error:
+            raise WordlabError(error.strerror or str(error), where=str(out)) from None
+        finally:
+            part.unlink(missing_ok=True)
 
 
 def _write_lines(rows: Iterable[dict[str, object]], kind: str, stream: TextIO) -> None:

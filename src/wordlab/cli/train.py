@@ -42,13 +42,15 @@ def train(
     from wordlab.runs.training_run import TrainingRun
 
     data = apply_overrides(read_toml(config) if config else {}, overrides)
-    for name, value in (("minutes", minutes), ("seed", seed)):
-        if value is not None:
-            data.setdefault("training", {})[name] = value
-    if texts:
-        data.setdefault("data", {})["train"] = texts
-    if validation:
-        data.setdefault("data", {})["validation"] = validation
+    given = (
+        ("training", "minutes", minutes),
+        ("training", "seed", seed),
+        ("data", "train", texts or None),
+        ("data", "validation", validation or None),
+    )
+    for section, name, value in given:
+        if value is not None and isinstance(data.setdefault(section, {}), dict):
+            data[section][name] = value
     source = str(config) if config else "--set"
     settings = validate(RunSettings, data, source=source)
     with reading_shown([*settings.data.train, *settings.data.validation]):

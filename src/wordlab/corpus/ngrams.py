@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from wordlab.corpus.store import TokenStore
 
-PART_NGRAMS = 1 << 24
+PART_NGRAMS = 1 << 23
 """About so many n-grams are sorted at a time; more are parted by a hash of the n-gram."""
 
 _CHUNK = 1 << 22
@@ -75,7 +75,8 @@ def count_ngrams(
         second: a text whose coverage by the n-grams of the first is wanted.
     """
     longest = max(len(store), len(second) if second is not None else 0)
-    parts = max(1, -(-longest // PART_NGRAMS))
+    columns = -(-order // _ids_a_column(types))
+    parts = max(1, -(-longest * columns // PART_NGRAMS))
     counts_seen: Counter[int] = Counter()
     best: list[tuple[int, tuple[int, ...]]] = []
     total = covered = second_total = 0

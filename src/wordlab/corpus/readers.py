@@ -1,19 +1,23 @@
 """Bytes to lines: files, several files, gzip, standard input; faults at file:line:byte."""
 
 import gzip
+import io
 import sys
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from wordlab.errors import WordlabError
 
 STANDARD_INPUT = "-"
 PIECE_BYTES = 1 << 20
 """A longer line comes in pieces, cut at white space, so that memory stays flat."""
+
+LONGEST_WORD = 4 << 20
+"""Bytes without white space that are taken for a word at most."""
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _UTF8_BOM = b"\xef\xbb\xbf"
@@ -36,15 +40,19 @@ def observed(observer: Callable[[int], None]) -> Iterator[None]:
 def open_bytes(path: str | Path) -> BinaryIO:
     """Open a file, a gzip file (told by its first bytes) or standard input ("-") for reading."""
     if str(path) == STANDARD_INPUT:
-        return sys.stdin.buffer
-    try:
-        stream = Path(path).open("rb")  # noqa: SIM115 (the caller closes it)
-    except OSError as error:
-        raise WordlabError(_reason(error), where=str(path)) from None
+        if sys.stdin is None:
+            raise WordlabError("there is no standard input", where="-")
+        stream = cast(io.BufferedReader, sys.stdin.buffer)
+    else:
+        try:
+            stream = Path(path).open("rb")  # noqa: SIM115 (the caller closes it)
+        except OSError as error:
+            raise WordlabError(_reason(error), where=str(path)) from None
     if stream.peek(2)[:2] != _GZIP_MAGIC:
         return stream
-    stream.close()
-    return cast(BinaryIO, gzip.open(path, "rb"))
+    unpacked: Any = gzip.GzipFile(fileobj=stream)
+    unpacked.myfileobj = stream  # closing the one closes the other: a pipe can be opened only once
+    return cast(BinaryIO, unpacked)
 
 
 def _reason(error: OSError) -> str:
@@ -78,6 +86,12 @@ def read_pieces(path: str | Path) -> Iterator[tuple[int, str, bool]]:
             pieces += 1
             raw = rest + raw
             piece, rest = (raw, b"") if ends else _cut_at_space(raw)
+            if len(rest) > LONGEST_WORD:
+                raise WordlabError(
+                    f"there is no white space in {LONGEST_WORD >> 20} MiB",
+                    where=f"{name}:{line}:{offset + len(piece) + 1}",
+                    mend="this is no text of words; is it the right file?",
+                )
             if piece:
                 yield line, _decode(piece, name, line, offset), ends and pieces == 1
             offset += len(piece)
@@ -92,7 +106,7 @@ def read_pieces(path: str | Path) -> Iterator[tuple[int, str, bool]]:
     except OSError as error:
         raise WordlabError(_reason(error), where=name) from None
     finally:
-        if stream is not sys.stdin.buffer:
+        if str(path) != STANDARD_INPUT:
             stream.close()
 
 

@@ -36,6 +36,9 @@ class VocabularySettings(Settings):
     def _markers_differ(self) -> Self:
         if len({self.unknown, self.start, self.end}) < 3:
             raise ValueError("the markers unknown, start and end must differ")
+        for marker in self.markers:
+            if marker.split() != [marker]:
+                raise ValueError(f"the marker {marker!r} must be one word, without white space")
         return self
 
     @property
@@ -85,9 +88,12 @@ class Vocabulary:
 
     @property
     def unknown_share(self) -> float:
-        """F of the UNK-adjusted perplexity: share of the predicted training tokens outside."""
-        predicted = int(self.counts.sum()) - int(self.counts[self.start])
-        return int(self.counts[self.unknown]) / predicted if predicted else 0.0
+        """Share of the training text's counts outside: f of the UNK-adjusted perplexity.
+
+        Both markers of each sentence are counted with the words, as CS224d's own f has it.
+        """
+        total = int(self.counts.sum())
+        return int(self.counts[self.unknown]) / total if total else 0.0
 
     @cached_property
     def by_frequency(self) -> NDArray[np.int64]:
@@ -172,15 +178,18 @@ class Vocabulary:
         """
         words, counts = _read_words(Path(path))
         counted = any(counts)
-        rows = [
-            (word, count)
-            for word, count in zip(words, counts, strict=True)
-            if count >= settings.min_count or not counted or word in settings.markers
-        ]
-        rows = [(marker, 0) for marker in settings.markers if marker not in words] + rows
+        rows = [(marker, 0) for marker in settings.markers if marker not in words]
+        rows += zip(words, counts, strict=True)
         size = settings.size or len(rows)
-        outside = sum(count for word, count in rows[size:] if word not in settings.markers)
-        kept = rows[:size]
+        spare = size - 3  # rows for words: the markers have theirs, wherever they stand
+        kept, outside = [], 0
+        for word, count in rows:
+            is_marker = word in settings.markers
+            if is_marker or (spare > 0 and (count >= settings.min_count or not counted)):
+                kept.append((word, count))
+                spare -= not is_marker
+            else:
+                outside += count
         numbers = np.array([count for _, count in kept], dtype=np.int64)
         vocabulary = cls._with_markers([word for word, _ in kept], numbers, settings, path)
         vocabulary.counts[vocabulary.unknown] = outside
@@ -218,7 +227,7 @@ def _read_words(path: Path) -> tuple[list[str], list[int]]:
             continue
         words.append(columns[0])
         count = columns[1] if len(columns) > 1 else "0"
-        if not count.isdecimal():
+        if not count.isdecimal() or len(count) > 18:
             raise WordlabError(
                 f"{count!r} is not a count",
                 where=f"{path}:{line}:{text.index(count, len(columns[0])) + 1}",

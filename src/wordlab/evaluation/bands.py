@@ -9,7 +9,7 @@ from wordlab.evaluation.cross_entropy import Score, TokenScores
 EDGES = (10, 100, 1000, 10000)
 
 
-def band_names(vocabulary: Vocabulary) -> list[str]:
+def band_names() -> list[str]:
     """The bands: markers apart, words by their rank in the training text."""
     names, first = ["end marker", "unknown word"], 1
     for edge in EDGES:
@@ -34,6 +34,6 @@ def score_bands(scores: TokenScores, vocabulary: Vocabulary) -> list[tuple[str, 
     bands = bands_of(vocabulary)[scores.targets]
     return [
         (name, scores.score(bands == number))
-        for number, name in enumerate(band_names(vocabulary))
+        for number, name in enumerate(band_names())
         if (bands == number).any()
     ]

@@ -13,6 +13,9 @@ from torch import Tensor
 from wordlab.corpus.store import TokenStore
 from wordlab.models.language_model import Predictor
 
+STRETCHES = 100
+"""Into so many stretches at least a sample of a text is spread."""
+
 CHUNK_LOGITS = 1 << 22
 """Log-probabilities held at a time while scoring: 16 MiB of float32."""
 
@@ -130,16 +133,16 @@ def score_tokens(
     *,
     vocabulary: int,
     entropies: bool = False,
-    every: int = 1,
+    most: int | None = None,
 ) -> TokenScores:
     """Score each target of a text once, under the model's own reading.
 
     Args:
         vocabulary: V, for the size of the chunks.
         entropies: work out the entropy of each prediction too; else they are NaN.
-        every: score only each k-th chunk, for a quick look at a large text.
+        most: score about so many targets at most, in short stretches spread evenly over the text.
     """
-    parts = list(_score_chunks(model, store, vocabulary, entropies, every))
+    parts = list(_score_chunks(model, store, vocabulary, entropies, most))
     if not parts:
         none = np.empty(0)
         return TokenScores(none.astype(int), none.astype(int), none, none.astype(int), none)
@@ -147,11 +150,14 @@ def score_tokens(
 
 
 def _score_chunks(
-    model: Predictor, store: TokenStore, vocabulary: int, entropies: bool, every: int
+    model: Predictor, store: TokenStore, vocabulary: int, entropies: bool, most: int | None
 ) -> Iterator[tuple[NDArray[np.int64], ...]]:
-    size = max(1, CHUNK_LOGITS // vocabulary)
+    size, every = max(1, CHUNK_LOGITS // vocabulary), 1
+    if most is not None and most < len(store):
+        size = max(1, min(size, most // STRETCHES))
+        every = -(-len(store) // most)
     device = next(iter(getattr(model, "parameters", lambda: ())()), torch.empty(0)).device
-    for batch in islice(model.reading.batches(store, size), 0, None, every):
+    for batch in islice(model.reading.batches(store, size), every // 2, None, every):
         here = model.reading.device_batch(batch, device)
         log_probs = model.log_probs(here.inputs)
         target = here.targets[:, None]
@@ -177,7 +183,8 @@ def _ranks(log_probs: Tensor, of_target: Tensor, target: Tensor) -> Tensor:
     if ties.any():
         smaller = torch.arange(log_probs.shape[1], device=target.device)[None, :] < target[ties]
         above[ties] += (level[ties] & smaller).sum(dim=1)
-    return above + 1
+    lost = of_target[:, 0].isnan()  # no comparison holds for NaN, which must not look right
+    return torch.where(lost, log_probs.shape[1], above + 1)
 
 
 def _entropies(log_probs: Tensor) -> Tensor:

@@ -122,7 +122,7 @@ class Evaluation:
                 (
                     name,
                     score.targets,
-                    score.nats / self.overall.nats,
+                    score.nats / self.overall.nats if self.overall.nats else 0.0,
                     score.nats_per_token,
                     score.perplexity,
                     score.accuracy,

@@ -37,4 +37,5 @@ def top_p(log_probs: Tensor, p: float) -> Tensor:
     ordered, ids = log_probs.sort(dim=-1, descending=True, stable=True)
     before = ordered.exp().cumsum(dim=-1) - ordered.exp()
     kept = torch.where(before < p, ordered, -torch.inf)
+    kept[..., 0] = ordered[..., 0]  # the most probable word stays, however small p is
     return torch.empty_like(log_probs).scatter_(-1, ids, kept).log_softmax(dim=-1)

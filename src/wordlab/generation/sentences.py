@@ -25,7 +25,7 @@ class GenerationSettings(Settings):
     """At most so many new words; the end marker ends a sentence before."""
     count: Positive = 5
     method: Literal["sample", "greedy", "beam"] = "sample"
-    temperature: float = Field(default=1.0, gt=0)
+    temperature: float = Field(default=1.0, ge=1e-3, le=1e3)
     top_k: Positive | None = None
     top_p: float = Field(default=1.0, gt=0, le=1)
     beam: Positive = 10
@@ -91,6 +91,11 @@ def generate(
         WordlabError: where the model's reading never predicts so early in a sentence.
     """
     _require_length(model, prompt_ids)
+    if len(vocabulary) == len(_ruled_out(vocabulary, settings)):
+        raise WordlabError(
+            "there is no word to generate: the vocabulary holds markers only",
+            mend="allow the end marker or the unknown word",
+        )
     search = {"sample": _sample, "greedy": _greedy, "beam": _beam}[settings.method]
     paths = search(model, vocabulary, tuple(prompt_ids), settings)
     return [

@@ -55,7 +55,11 @@ def ngram_table(statistics: NgramStatistics, second: str = "") -> Table:
     return Table.of_pairs(
         f"{n}-grams",
         rows,
-        note=f"One start and one end marker a sentence: w words have w + 3 - {n} of them.",
+        note=(
+            f"One start and one end marker a sentence: w words have w + {3 - n} of them."
+            if n > 1
+            else "The words and one end marker a sentence."
+        ),
     )
 
 

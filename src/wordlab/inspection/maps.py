@@ -68,6 +68,8 @@ def word_map(
     ids = vocabulary.frequent_words(words)
     if len(ids) < 3:
         raise WordlabError("a map needs at least 3 words", where="--words")
+    if vectors.shape[1] < 2:
+        raise WordlabError("a map needs vectors of at least 2 dimensions", where="model.embedding")
     method = method or ("as-is" if vectors.shape[1] == 2 else "pca")
     places = PROJECTIONS[method](vectors[ids].astype(np.float64), seed)
     data = Table.of(

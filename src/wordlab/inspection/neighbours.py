@@ -47,7 +47,7 @@ def nearest(
     Raises:
         WordlabError: where a word is not in the vocabulary.
     """
-    candidates = np.array(vocabulary.frequent_words(among))
+    candidates = np.array(vocabulary.frequent_words(among), dtype=np.int64)
     table = vectors.astype(np.float64)
     found = []
     for word in words:

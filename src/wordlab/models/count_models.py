@@ -30,16 +30,16 @@ class _Order:
     """Followers of the contexts of one length, contexts ascending by key.
 
     Attributes:
-        contexts: keys of the contexts, [C].
         begins: where each context's followers begin, [C + 1].
         followers: ids of the words seen after each context, [F].
         counts: how often each was, [F].
     """
 
-    contexts: NDArray[np.int64]
     begins: NDArray[np.int64]
     followers: NDArray[np.int64]
     counts: NDArray[np.float64]
+    totals: NDArray[np.float64]
+    """How often each context was seen, [C]."""
 
 
 class WittenBell:
@@ -95,8 +95,10 @@ class WittenBell:
     def _count(self, keys: NDArray[np.int64], words: NDArray[np.int64]) -> _Order:
         pairs, counts = np.unique(self._pair(keys, words), return_counts=True)
         owners, followers = np.divmod(pairs, self.vocabulary)
-        contexts, begins = np.unique(owners, return_index=True)
-        return _Order(contexts, np.append(begins, len(pairs)), followers, counts.astype(np.float64))
+        begins = np.unique(owners, return_index=True)[1]
+        seen = counts.astype(np.float64)
+        totals = np.add.reduceat(seen, begins)
+        return _Order(np.append(begins, len(pairs)), followers, seen, totals)
 
     def log_probs(self, inputs: Tensor) -> Tensor:
         """Natural-log probabilities of the next word. [B, n - 1] -> [B, V] float32."""
@@ -112,7 +114,7 @@ class WittenBell:
                 [np.arange(b, e) for b, e in zip(begins, ends, strict=True)] or [begins[:0]]
             )
             owner = np.repeat(rows, ends - begins)
-            totals = np.add.reduceat(order.counts, order.begins[:-1])[here]
+            totals = order.totals[here]
             p[rows] *= (types / (totals + types))[:, None]
             share = np.repeat(1 / (totals + types), ends - begins)
             p[owner, order.followers[spans]] += order.counts[spans] * share

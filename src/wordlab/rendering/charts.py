@@ -2,6 +2,7 @@
 
 import html
 import json
+import re
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -16,6 +17,8 @@ CHART_RENDERERS: Registry[ChartRenderer] = Registry("picture format")
 
 VEGA_LITE = "5.20"
 """Version of the grammar; the renderer brings it along."""
+
+_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 _FONT = "system-ui, 'DejaVu Sans', sans-serif"
 
@@ -51,7 +54,7 @@ def specification(chart: Chart) -> dict[str, Any]:
         "description": chart.description,
         "width": chart.width,
         "height": chart.height,
-        "data": {"values": chart.data.records()},
+        "data": {"values": [_drawable(record) for record in chart.data.records()]},
         "mark": mark,
         "encoding": encoding,
         "config": {"font": _FONT, "background": "white"},
@@ -59,6 +62,14 @@ def specification(chart: Chart) -> dict[str, Any]:
     if chart.mark in {"point", "word", "line"} and not (chart.x.ordered or chart.y.ordered):
         spec["params"] = [{"name": "view", "select": "interval", "bind": "scales"}]
     return spec
+
+
+def _drawable(record: dict[str, Any]) -> dict[str, Any]:
+    """Show the characters that XML cannot hold, and so no drawing, as the replacement sign."""
+    return {
+        key: _NOT_XML.sub("\ufffd", value) if isinstance(value, str) else value
+        for key, value in record.items()
+    }
 
 
 def _axis(axis: Axis, number: bool) -> dict[str, Any]:

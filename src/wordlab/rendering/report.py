@@ -73,10 +73,19 @@ def report_sections(run: Run) -> Sequence[Section]:
         ),
         Section("Sentences", (sentences_table(sample_sentences(run)),)),
         Section("Nearest words", (neighbours_table(found, 1000),)),
-        Section("Word map", (word_map(vectors, run.vocabulary, words=300),)),
+        Section("Word map", _map_parts(run)),
         Section("Model", (cost.table(), cost.summary())),
         Section("Settings", (settings_table(run), environment_table(run))),
     ]
+
+
+def _map_parts(run: Run) -> tuple[Table | Chart, ...]:
+    """The map, unless there are too few words or dimensions to lay one out."""
+    vectors = run.word_vectors()
+    if vectors.shape[1] < 2 or len(run.vocabulary.frequent_words(3)) < 3:
+        note = "A map needs at least 3 words and 2 dimensions."
+        return (Table.of("Word map", (), [], note=note),)
+    return (word_map(vectors, run.vocabulary, words=300),)
 
 
 def bands_chart(evaluation: Evaluation) -> Chart:
@@ -97,14 +106,15 @@ def bands_chart(evaluation: Evaluation) -> Chart:
 
 
 def sample_sentences(run: Run, count: int = 5) -> list[Generated]:
-    """Continue the first three words of sentences spread over the validation text."""
+    """Continue the first words, three or what the reading needs, of validation sentences."""
+    given = max(3, run.model.reading.fewest_words)
     ids = run.store("validation").ids
     ends = (ids == run.vocabulary.end).nonzero()[0]
     begins = [0, *(int(e) + 1 for e in ends[:-1])]
-    long = [b for b, e in zip(begins, ends, strict=True) if e - b >= 4]
+    long = [b for b, e in zip(begins, ends, strict=True) if e - b > given]
     sentences = []
     for number, begin in enumerate(long[:: max(1, len(long) // count)][:count]):
-        prompt = [int(i) for i in ids[begin : begin + 3]]
+        prompt = [int(i) for i in ids[begin : begin + given]]
         settings = GenerationSettings(words=10, count=1, temperature=0.8, seed=number + 1)
         words = run.vocabulary.decode(prompt)
         sentences += generate(run.model, run.vocabulary, words, prompt, settings)

@@ -2,6 +2,7 @@
 
 import html
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,9 @@ from wordlab.registry import Registry
 from wordlab.table import Table
 
 TableRenderer = Callable[[Table], str]
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+"""Characters that would move a terminal's cursor or change its colours."""
 
 TABLE_RENDERERS: Registry[TableRenderer] = Registry("table format")
 
@@ -18,7 +22,8 @@ def as_text(table: Table) -> str:
     """Aligned columns for a terminal or a log; nothing is cut off."""
     from rich.cells import cell_len
 
-    rows = [list(table.names), *table.shown()]
+    shown = [[_CONTROL.sub("\ufffd", cell) for cell in row] for row in table.shown()]
+    rows = [list(table.names), *shown]
     widths = [max(cell_len(row[i]) for row in rows) for i in range(len(table.columns))]
     right = [table.is_number(i) for i in range(len(table.columns))]
 

@@ -30,6 +30,8 @@ SETTINGS, VOCABULARY, MODEL = "settings.json", "vocabulary.tsv", "model.safetens
 CHECKPOINT, HISTORY, ENVIRONMENT = "checkpoint.safetensors", "history.jsonl", "environment.json"
 CORPUS = "corpus"
 
+YARDSTICK_TOKENS = 20_000_000
+
 TextLike = Text | str | Path | Sequence[str]
 
 
@@ -163,14 +165,20 @@ class Run:
 
     @cached_property
     def yardsticks(self) -> dict[str, Predictor]:
-        """The unigram and an interpolated n-gram, fitted on the run's training text."""
+        """The unigram and an interpolated n-gram, fitted on the run's training text.
+
+        A text of more than YARDSTICK_TOKENS has the unigram only: the other is held in memory.
+        """
         reading = self.model.reading
         train, types = self.store("train"), len(self.vocabulary)
         order = self.settings.model.yardstick
-        return {
-            "unigram (add-one)": Unigram(reading, reading.target_counts(train, types)),
-            f"{order.order}-gram (interpolated Witten-Bell)": WittenBell(order, train, types),
+        found: dict[str, Predictor] = {
+            "unigram (add-one)": Unigram(reading, reading.target_counts(train, types))
         }
+        if len(train) <= YARDSTICK_TOKENS:
+            name = f"{order.order}-gram (interpolated Witten-Bell)"
+            found[name] = WittenBell(order, train, types)
+        return found
 
     def evaluate(self, text: TextLike, *, yardsticks: bool = True) -> Evaluation:
         """Score a text: perplexity, accuracy, bands, interval, beside the yardsticks."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from wordlab.config import validate
 from wordlab.corpus.preparation import prepare
@@ -89,20 +90,26 @@ class TrainingRun:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise WordlabError(error.strerror or str(error), where=str(path)) from None
-        others = {"validation": validation.with_settings(settings.text)} if validation else {}
         try:
-            corpus = prepare(
-                train.with_settings(settings.text),
-                others,
-                settings.vocabulary,
-                folder / CORPUS,
-                hold_out=0.0 if validation else settings.data.hold_out,
-                seed=settings.training.seed,
-            )
+            return cls._laid_out(settings, folder, train, validation)
         except BaseException:  # leave no half-made folder in the way of the next try
-            shutil.rmtree(folder / CORPUS, ignore_errors=True)
-            folder.rmdir()
+            shutil.rmtree(folder, ignore_errors=True)
             raise
+
+    @classmethod
+    def _laid_out(
+        cls, settings: RunSettings, folder: Path, train: Text, validation: Text | None
+    ) -> "TrainingRun":
+        """Fill a new folder with all but weights."""
+        others = {"validation": validation.with_settings(settings.text)} if validation else {}
+        corpus = prepare(
+            train.with_settings(settings.text),
+            others,
+            settings.vocabulary,
+            folder / CORPUS,
+            hold_out=0.0 if validation else settings.data.hold_out,
+            seed=settings.training.seed,
+        )
         corpus.vocabulary.save(folder / VOCABULARY)
         write_json(
             folder / ENVIRONMENT,
@@ -126,13 +133,40 @@ class TrainingRun:
         self = cls(Run.load(path))
         folder = self.run.path
         if (folder / CHECKPOINT).exists():
-            tensors, metadata = read_tensors(folder / CHECKPOINT)
-            if metadata.get("vocabulary") != self.run.vocabulary.hash:
-                raise WordlabError("belongs to another vocabulary", where=str(folder / CHECKPOINT))
-            progress = Progress.from_json(json.loads(metadata["progress"]))
-            best = read_tensors(folder / MODEL)[0] if progress.history else {}
-            self.trainer.restore(tensors, progress, best)
+            self._restore(folder / CHECKPOINT, folder / MODEL)
+        elif (folder / MODEL).exists():
+            raise WordlabError(
+                f"has trained weights but no {CHECKPOINT} to go on from", where=str(folder)
+            )
         return self
+
+    def _restore(self, checkpoint: Path, model: Path) -> None:
+        """Take back the state of the checkpoint; the best weights are those of the model file."""
+        tensors, metadata = read_tensors(checkpoint)
+        if metadata.get("vocabulary") != self.run.vocabulary.hash:
+            raise WordlabError("belongs to another vocabulary", where=str(checkpoint))
+        try:
+            progress = Progress.from_json(json.loads(metadata["progress"]))
+        except (KeyError, TypeError, ValueError):
+            raise WordlabError("is no checkpoint of training", where=str(checkpoint)) from None
+        best: dict[str, Tensor] = {}
+        if progress.best is not None:
+            best, about = read_tensors(model)
+            if int(about.get("epoch", "0")) < progress.best.epoch:
+                raise WordlabError(
+                    f"is of epoch {about.get('epoch')}, but the best so far was epoch "
+                    f"{progress.best.epoch}",
+                    where=str(model),
+                    mend="copy the run folder again, while nothing is written to it",
+                )
+        try:
+            self.trainer.restore(tensors, progress, best)
+        except (RuntimeError, KeyError, ValueError) as error:
+            raise WordlabError(
+                f"does not fit the folder's settings ({str(error).splitlines()[-1].strip()})",
+                where=str(checkpoint),
+                mend="put back the settings.json that the run was trained with",
+            ) from None
 
     def epochs(self, on_step: Callable[[Step], None] | None = None) -> Iterator[Epoch]:
         """Train and yield each epoch when its weights and history are on disk."""
@@ -147,7 +181,8 @@ class TrainingRun:
 
         for epoch in self.trainer.epochs(step):
             if epoch.best:
-                write_tensors(self.run.path / MODEL, self.trainer.best_weights(), self._metadata())
+                about = {**self._metadata(), "epoch": str(epoch.epoch)}
+                write_tensors(self.run.path / MODEL, self.trainer.best_weights(), about)
             self._save_history()
             self.save_checkpoint()
             yield epoch

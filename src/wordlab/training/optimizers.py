@@ -2,10 +2,10 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -59,6 +59,12 @@ class SgdSettings(L2Settings):
     """Share of the last step that is taken again."""
     nesterov: bool = False
     """Look ahead by the momentum before each step."""
+
+    @model_validator(mode="after")
+    def _needs_momentum(self) -> Self:
+        if self.nesterov and not self.momentum:
+            raise ValueError("nesterov needs a momentum above 0")
+        return self
 
     @property
     def numbers(self) -> int:
@@ -211,6 +217,11 @@ class OptimizerSet:
         self._optimizers = [settings.build([group for group in groups if group["params"]])]
         if sparse:
             self._optimizers.append(settings.build_sparse(sparse))
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether some gradients name only the rows that were read."""
+        return len(self._optimizers) > 1
 
     def zero(self) -> None:
         """Forget the gradients."""

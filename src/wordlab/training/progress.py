@@ -45,6 +45,7 @@ class Progress:
         epoch: epochs finished.
         batch: batches done in the epoch under way.
         seen_nats, seen_targets: totals of the epoch under way.
+        judged_nats, judged_targets: totals since the loss was last judged for divergence.
         epoch_seconds: training time of the epoch under way; seconds: of all before it.
         rollbacks: times that a diverged loss halved the rate.
     """
@@ -53,6 +54,8 @@ class Progress:
     batch: int = 0
     seen_nats: float = 0.0
     seen_targets: int = 0
+    judged_nats: float = 0.0
+    judged_targets: int = 0
     epoch_seconds: float = 0.0
     seconds: float = 0.0
     rollbacks: int = 0

@@ -36,7 +36,8 @@ class TrainingSettings(Settings):
     averaging: float = Field(default=0.998, ge=0, lt=1)
     """Decay of the running average of the weights that is scored and kept; 0: the weights."""
     patience: int = Field(default=2, ge=0)
-    """Stop when the validation text has not improved for so many epochs; 0: never."""
+    """Stop when validation has not improved for so many epochs, the curriculum's not counted;
+    0: never."""
     curriculum: tuple[Stage, ...] = ()
     """Stages before training on all targets, in order."""
     score_targets: int = Field(default=20_000, ge=1)
@@ -47,6 +48,11 @@ class TrainingSettings(Settings):
     """Of the weights, the order of the examples, dropout and held-out sentences."""
     threads: int | None = Field(default=None, ge=1)
     """Threads of PyTorch; None: as many as it chooses."""
+
+    @property
+    def curriculum_epochs(self) -> int:
+        """Epochs of all stages together."""
+        return sum(stage.epochs for stage in self.curriculum)
 
     def left_out(self, epoch: int) -> int:
         """How many of the most frequent targets the stage of an epoch (from 0) leaves out."""

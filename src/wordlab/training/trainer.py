@@ -22,7 +22,9 @@ from wordlab.training.settings import TrainingSettings
 ROLLBACK_FACTOR = 0.5
 MOST_ROLLBACKS = 8
 DIVERGED = 3.0
-"""A batch whose mean nats pass this many times those of a uniform guess has diverged."""
+"""Training whose mean nats pass this many times those of a uniform guess has diverged."""
+JUDGED_TARGETS = 1000
+"""The mean is taken over so many targets, or the whole text: a few rare words diverge nowhere."""
 
 
 class Trainer:
@@ -60,7 +62,20 @@ class Trainer:
                 )
         self._by_frequency = np.argsort(-self._target_counts, kind="stable")
         model.output.start_from_counts(torch.from_numpy(self._target_counts))
+        for stage in settings.curriculum:
+            if not np.delete(self._target_counts, self._commonest(stage.leave_out)).sum():
+                raise WordlabError(
+                    f"without the {stage.leave_out} most frequent targets there is none left",
+                    where="training.curriculum",
+                    mend="leave out fewer words",
+                )
         self._optimizer = OptimizerSet(settings.optimizer, model)
+        if settings.clip is not None and self._optimizer.is_sparse:
+            raise WordlabError(
+                "gradients of single rows cannot be clipped with the others",
+                where="training.clip",
+                mend="set model.sparse=false, or leave training.clip out",
+            )
         self._average = WeightAverage(model, settings.averaging)
         self._best = self._average.weights()
         self._rng = torch.Generator()
@@ -115,7 +130,9 @@ class Trainer:
         """
         while not self.stopped and not self._finished():
             if self._train_epoch(on_step or (lambda step: None)):
-                yield self._close_epoch()
+                epoch = self._close_epoch()
+                if epoch is not None:
+                    yield epoch
 
     def _finished(self) -> bool:
         history, settings = self.progress.history, self.settings
@@ -123,24 +140,17 @@ class Trainer:
             return True
         if settings.minutes is not None and self.progress.seconds >= 60 * settings.minutes:
             return True
+        history = history[settings.curriculum_epochs :]
         if not settings.patience or not history:
             return False
-        best = self.progress.best
-        return best is not None and history[-1].epoch - best.epoch >= settings.patience
+        best = min(history, key=lambda row: row.validation_nats)
+        return history[-1].epoch - best.epoch >= settings.patience
 
     def _train_epoch(self, on_step: Callable[[Step], None]) -> bool:
         """Train to the end of the epoch or of the time; say whether that was reached."""
         progress, settings = self.progress, self.settings
-        left_out = frozenset(
-            int(i) for i in self._by_frequency[: settings.left_out(progress.epoch)]
-        )
+        left_out = frozenset(self._commonest(settings.left_out(progress.epoch)))
         targets = int(self._target_counts.sum() - self._target_counts[list(left_out)].sum())
-        if not targets:
-            raise WordlabError(
-                "the curriculum's stage leaves no target to train on",
-                where="training.curriculum",
-                mend="leave out fewer words",
-            )
         batches = -(-targets // settings.batch)
         feed = self.model.reading.batches(
             self.train,
@@ -168,6 +178,10 @@ class Trainer:
                 break
         return True
 
+    def _commonest(self, count: int) -> list[int]:
+        """The ids of the most frequent targets."""
+        return [int(index) for index in self._by_frequency[:count]]
+
     def _step(self, batch: Batch, factor: float) -> float | None:
         """Update the weights on one batch; return its nats, or None if they have diverged."""
         with torch.random.fork_rng(devices=[]):
@@ -175,7 +189,7 @@ class Trainer:
             nats, targets = self.model(batch)
             self._rng.set_state(torch.get_rng_state())
         value = float(nats.detach())
-        if not value / targets < DIVERGED * math.log(self.vocabulary):  # NaN is not less
+        if self._has_diverged(value, targets):
             return None
         self._optimizer.zero()
         (nats / targets).backward()
@@ -184,6 +198,19 @@ class Trainer:
         self._optimizer.step(factor)
         self._average.update(self.model)
         return value
+
+    def _has_diverged(self, nats: float, targets: int) -> bool:
+        """Whether the loss is no number, or far above a uniform guess over enough targets."""
+        progress = self.progress
+        if not math.isfinite(nats):
+            return True
+        progress.judged_nats += nats
+        progress.judged_targets += targets
+        if progress.judged_targets < min(JUDGED_TARGETS, int(self._target_counts.sum())):
+            return False
+        mean = progress.judged_nats / progress.judged_targets
+        progress.judged_nats, progress.judged_targets = 0.0, 0
+        return mean > DIVERGED * math.log(self.vocabulary)
 
     @property
     def _seconds(self) -> float:
@@ -197,7 +224,8 @@ class Trainer:
         return min(share, 1.0)
 
     def _factor(self, of_epoch: float) -> float:
-        nats = [row.validation_nats for row in self.progress.history]
+        history = self.progress.history[self.settings.curriculum_epochs :]
+        nats = [row.validation_nats for row in history]
         factor = self.settings.schedule.factor(self._share(of_epoch), nats)
         return factor * ROLLBACK_FACTOR**self.progress.rollbacks
 
@@ -232,21 +260,28 @@ class Trainer:
             f"rate x {ROLLBACK_FACTOR**progress.rollbacks:g}"
         )
         progress.batch, progress.seen_nats, progress.seen_targets = 0, 0.0, 0
+        progress.judged_nats, progress.judged_targets = 0.0, 0
 
-    def _close_epoch(self) -> Epoch:
-        """Score the epoch, keep the weights if they are the best, and move on to the next."""
+    def _close_epoch(self) -> Epoch | None:
+        """Score the epoch, keep the weights if they are the best, and move on to the next.
+
+        None if the weights turn out to have diverged; then they are rolled back.
+        """
         progress = self.progress
         began = time.perf_counter()
         factor = self._factor(1.0)
         with self._average.applied(self.model):
             self.model.eval()
-            every = max(1, int(self._target_counts.sum()) // self.settings.score_targets)
-            train = self._score(self.train, every=every)
+            train = self._score(self.train, most=self.settings.score_targets)
             validation = self._score(self.validation)
+            finite = math.isfinite(validation.nats)
             best = progress.best
             better = best is None or validation.nats_per_token < best.validation_nats
-            if better:
+            if better and finite:
                 self._best = self._average.weights()
+        if not finite:
+            self._roll_back()
+            return None
         scoring = time.perf_counter() - began
         row = Epoch(
             epoch=progress.epoch + 1,
@@ -270,5 +305,5 @@ class Trainer:
         progress.epoch_seconds, progress.event = 0.0, ""
         return row
 
-    def _score(self, store: TokenStore, every: int = 1) -> Score:
-        return score_tokens(self.model, store, vocabulary=self.vocabulary, every=every).score()
+    def _score(self, store: TokenStore, most: int | None = None) -> Score:
+        return score_tokens(self.model, store, vocabulary=self.vocabulary, most=most).score()
