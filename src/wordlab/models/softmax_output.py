@@ -1,6 +1,7 @@
 """The exact softmax, with product, softmax, loss and gradient fused and cut in chunks."""
 
 import math
+import threading
 from typing import Any, Literal
 
 import torch
@@ -157,6 +158,30 @@ class SoftmaxOutput(OutputLayer):
         return [*layers, LayerCost("softmax", shape, own, product, 2 * product)]
 
 
+class _Workspace(threading.local):
+    """Arrays that are kept from step to step, a set for each thread.
+
+    Made anew each time, arrays of this size go back to the operating system and come from it page
+    by page, which can take longer than the arithmetic on them.
+    """
+
+    def __init__(self) -> None:
+        self._arrays: dict[tuple[str, torch.dtype, torch.device], Tensor] = {}
+
+    def array(
+        self, name: str, shape: torch.Size, dtype: torch.dtype, device: torch.device
+    ) -> Tensor:
+        """Return an uninitialised array; it is overwritten when the name is asked for again."""
+        key = (name, dtype, device)
+        kept = self._arrays.get(key)
+        if kept is None or kept.numel() < shape.numel():
+            kept = self._arrays[key] = torch.empty(shape.numel(), dtype=dtype, device=device)
+        return kept[: shape.numel()].view(shape)
+
+
+_workspace = _Workspace()
+
+
 class _SoftmaxNats(Function):
     """Sum of -ln p(target) whose gradient with respect to the logits is p - y.
 
@@ -197,7 +222,8 @@ class _SoftmaxNats(Function):
             x = features[here].detach().to(dtype)
             target = targets[here, None]
             logits = linear(x, weight, bias)
-            p = torch.softmax(logits, dim=1, dtype=wide)
+            p = _workspace.array("p", logits.shape, wide, logits.device)
+            torch.softmax(logits, dim=1, dtype=wide, out=p)
             nats += _negative_logs(p, logits, target)
             if unigram is not None:
                 # With smoothing, add s (l_target - sum of u_v l_v) to ln sum exp - l_target.
@@ -211,7 +237,9 @@ class _SoftmaxNats(Function):
             share = 1.0 if unigram is None else 1.0 - smoothing
             p.scatter_add_(1, target, p.new_full((len(x), 1), -share))
             d_bias += p.sum(dim=0)
-            d_logits = p.to(dtype)
+            d_logits = p
+            if dtype != wide:
+                d_logits = _workspace.array("d_logits", p.shape, dtype, p.device).copy_(p)
             d_features[here] = linear(d_logits, weight.t())
             # x' (p - y) rather than its transpose: it needs no transposed copy of p - y.
             d_weight += linear(x.t().contiguous(), d_logits.t())
