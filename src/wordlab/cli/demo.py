@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
 def demo(
     folder: Annotated[Path, typer.Option("--folder", help="Where to put it.")] = Path("demo"),
 ) -> None:
-    """The main job in about a minute: text, training, figures, sentences, neighbours, report."""
+    """The main job, whole: text, training, figures, sentences, neighbours, report."""
     from wordlab.config import validate
     from wordlab.inspection.neighbours import nearest, neighbours_table
     from wordlab.rendering.report import sample_sentences, sentences_table, write_report
