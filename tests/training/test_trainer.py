@@ -171,6 +171,21 @@ def test_a_diverging_loss_rolls_back_and_lowers_the_rate(tmp_path: Path) -> None
     assert all(torch.isfinite(v).all() for v in made.best_weights().values())
 
 
+def test_a_rollback_forgets_what_led_astray(tmp_path: Path) -> None:
+    made = trainer(tmp_path, epochs=1, averaging=0.9)
+    list(made.epochs())
+    best = made.best_weights()
+    assert made._optimizer.tensors()
+    with torch.no_grad():
+        for parameter in made.model.parameters():
+            parameter.fill_(math.nan)
+    made._roll_back()
+    assert made._optimizer.tensors() == {}
+    assert all(torch.equal(v, best[k]) for k, v in made.model.state_dict().items())
+    with made._average.applied(made.model):
+        assert all(torch.equal(v, best[k]) for k, v in made.model.state_dict().items())
+
+
 def test_a_loss_that_always_diverges_is_an_error(tmp_path: Path) -> None:
     made = trainer(tmp_path)
     with torch.no_grad():
