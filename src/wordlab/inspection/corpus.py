@@ -56,7 +56,7 @@ def ngram_table(statistics: NgramStatistics, second: str = "") -> Table:
         f"{n}-grams",
         rows,
         note=(
-            f"One start and one end marker a sentence: w words have w + {3 - n} of them."
+            f"One start and one end marker a sentence: w words have w {3 - n:+d} of them."
             if n > 1
             else "The words and one end marker a sentence."
         ),
