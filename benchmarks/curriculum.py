@@ -27,11 +27,9 @@ def train(
     name: str, seed: int, epochs: int, extra: list[str], data: Path
 ) -> tuple[list[Epoch], Evaluation]:
     """Run a recipe for exactly so many epochs; return its history and best model's evaluation."""
-    overrides = [f"training.seed={seed}", f"training.epochs={epochs}", *extra]
-    settings = apply_overrides(read_recipe(name).settings, overrides)
-    settings["training"]["patience"] = epochs
-    for key in ("train", "validation"):
-        settings["data"][key] = [str(data / path) for path in settings["data"][key]]
+    fixed = {"seed": seed, "epochs": epochs, "patience": epochs}
+    overrides = [*extra, *(f"training.{field}={value}" for field, value in fixed.items())]
+    settings = apply_overrides(read_recipe(name).settings_on(data), overrides)
     with tempfile.TemporaryDirectory() as scratch:
         checked = validate(RunSettings, settings, source=name)
         run = TrainingRun.start(checked, Path(scratch) / "run")

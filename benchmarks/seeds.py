@@ -25,9 +25,7 @@ from wordlab.table import Column, Table
 
 def train(recipe: Recipe, seed: int, data: Path, folder: Path) -> dict[str, float]:
     """Run a recipe once and return its figures."""
-    settings = apply_overrides(recipe.settings, [f"training.seed={seed}"])
-    for key in ("train", "validation"):
-        settings["data"][key] = [str(data / path) for path in settings["data"][key]]
+    settings = apply_overrides(recipe.settings_on(data), [f"training.seed={seed}"])
     run = TrainingRun.start(validate(RunSettings, settings, source=recipe.name), folder)
     epochs = list(run.epochs())
     best = min(epochs, key=lambda epoch: epoch.validation_nats)

@@ -182,7 +182,7 @@ def test_a_rollback_forgets_what_led_astray(tmp_path: Path) -> None:
     made._roll_back()
     assert made._optimizer.tensors() == {}
     assert all(torch.equal(v, best[k]) for k, v in made.model.state_dict().items())
-    with made._average.applied(made.model):
+    with made._average.applied():
         assert all(torch.equal(v, best[k]) for k, v in made.model.state_dict().items())
 
 

@@ -23,18 +23,16 @@ _SMALL_BYTES = 20_000_000
 """Texts that are read in a moment need no bar."""
 
 
-def train_and_show(training: TrainingRun, *, quiet: bool = False) -> Run:
+def train_and_show(training: TrainingRun) -> Run:
     """Train to the end, with a row for each epoch; Ctrl-C saves, keeps the best and stops.
 
     Raises:
         KeyboardInterrupt: after the checkpoint is written, if the user pressed Ctrl-C.
     """
-    if not quiet:
-        note(_HEAD)
-    with _stop_on_interrupt(training) as interrupted, _bar(quiet) as bar:
+    note(_HEAD)
+    with _stop_on_interrupt(training) as interrupted, _bar() as bar:
         for epoch in training.epochs(bar.step):
-            if not quiet:
-                bar.row(epoch)
+            bar.row(epoch)
     if interrupted:
         best = training.trainer.progress.best
         kept = f"the best model so far, of epoch {best.epoch}," if best else "a checkpoint"
@@ -135,8 +133,8 @@ def reading_shown(paths: Sequence[str]) -> Iterator[None]:
 
 
 @contextmanager
-def _bar(quiet: bool) -> Iterator[_Bar]:
-    if quiet or not sys.stderr.isatty():
+def _bar() -> Iterator[_Bar]:
+    if not sys.stderr.isatty():
         yield _Bar()
         return
     from rich.console import Console

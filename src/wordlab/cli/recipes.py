@@ -80,12 +80,8 @@ def run(
             where=name,
             mend="name the folder that holds it with --data or WORDLAB_DATA",
         )
-    files = {
-        key: [str(root / path) for path in recipe.settings["data"][key]]
-        for key in ("train", "validation")
-    }
     changes = [*overrides, *([f"training.seed={seed}"] if seed is not None else [])]
-    settings = apply_overrides({**recipe.settings, "data": files}, changes)
+    settings = apply_overrides(recipe.settings_on(root), changes)
     checked = validate(RunSettings, settings, source=name)
     path = folder or next_free(Path("runs") / name)
     if not as_json:

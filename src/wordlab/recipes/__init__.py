@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from wordlab.config import read_toml
@@ -41,6 +42,12 @@ class Recipe:
     reference: float | None
     reached: float | None
     settings: dict[str, Any]
+
+    def settings_on(self, root: Path) -> dict[str, Any]:
+        """The settings with the data's paths under the data sets' folder `root`."""
+        data = self.settings["data"]
+        files = {key: [str(root / path) for path in paths] for key, paths in data.items()}
+        return {**self.settings, "data": files}
 
 
 def read_recipe(name: str) -> Recipe:

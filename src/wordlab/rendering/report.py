@@ -38,7 +38,7 @@ class Section:
 
 def write_report(run: Run, path: Path) -> None:
     """Gather every section of a run's report and write the file."""
-    write_whole(path, render_report(run, list(report_sections(run))).encode())
+    write_whole(path, render_report(run, report_sections(run)).encode())
 
 
 def report_sections(run: Run) -> Sequence[Section]:

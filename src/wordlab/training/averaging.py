@@ -24,29 +24,31 @@ class WeightAverage:
         self._average = [p.detach().clone() for p in model.parameters()] if decay else []
 
     @torch.no_grad()
-    def update(self, model: nn.Module) -> None:
+    def update(self) -> None:
         """Take in the model's weights."""
         if not self.decay:
             return
         self.updates += 1
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
-        torch._foreach_lerp_(self._average, [p.detach() for p in model.parameters()], 1 - decay)
+        torch._foreach_lerp_(
+            self._average, [p.detach() for p in self._model.parameters()], 1 - decay
+        )
 
     @contextmanager
-    def applied(self, model: nn.Module) -> Iterator[None]:
+    def applied(self) -> Iterator[None]:
         """Put the average in the model's place for a while."""
         if not self.decay:
             yield
             return
-        self._swap(model)
+        self._swap()
         try:
             yield
         finally:
-            self._swap(model)
+            self._swap()
 
     @torch.no_grad()
-    def _swap(self, model: nn.Module) -> None:
-        for parameter, average in zip(model.parameters(), self._average, strict=True):
+    def _swap(self) -> None:
+        for parameter, average in zip(self._model.parameters(), self._average, strict=True):
             kept = parameter.detach().clone()
             parameter.copy_(average)
             average.copy_(kept)

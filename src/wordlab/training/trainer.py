@@ -60,6 +60,7 @@ class Trainer:
                     where=f"{name} text",
                     mend="give longer sentences, or set model.padding=full",
                 )
+        self._enough_targets = min(JUDGED_TARGETS, int(self._target_counts.sum()))
         self._by_frequency = np.argsort(-self._target_counts, kind="stable")
         model.output.start_from_counts(torch.from_numpy(self._target_counts))
         for stage in settings.curriculum:
@@ -196,7 +197,7 @@ class Trainer:
         if self.settings.clip is not None:
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
         self._optimizer.step(factor)
-        self._average.update(self.model)
+        self._average.update()
         return value
 
     def _has_diverged(self, nats: float, targets: int) -> bool:
@@ -206,7 +207,7 @@ class Trainer:
             return True
         progress.judged_nats += nats
         progress.judged_targets += targets
-        if progress.judged_targets < min(JUDGED_TARGETS, int(self._target_counts.sum())):
+        if progress.judged_targets < self._enough_targets:
             return False
         mean = progress.judged_nats / progress.judged_targets
         progress.judged_nats, progress.judged_targets = 0.0, 0
@@ -270,7 +271,7 @@ class Trainer:
         progress = self.progress
         began = time.perf_counter()
         factor = self._factor(1.0)
-        with self._average.applied(self.model):
+        with self._average.applied():
             self.model.eval()
             train = self._score(self.train, most=self.settings.score_targets)
             validation = self._score(self.validation)
