@@ -12,7 +12,14 @@ from wordlab.corpus.vocabulary import Vocabulary
 from wordlab.evaluation.cross_entropy import score_tokens
 from wordlab.inspection.cost import cost_of
 from wordlab.models.activations import ACTIVATIONS
-from wordlab.models.language_model import MODELS, OUTPUT_LAYERS, LanguageModel, build_model
+from wordlab.models.language_model import (
+    MODELS,
+    OUTPUT_LAYERS,
+    LanguageModel,
+    Predictor,
+    build_model,
+)
+from wordlab.runs.settings import FAMILIES
 from wordlab.training.settings import TrainingSettings
 
 WORDS = 40
@@ -23,7 +30,22 @@ VARIANTS: dict[str, list[dict[str, object]]] = {
         {"embedding": 6, "hidden": (8, 5), "n": 3, "direct": True, "padding": "single"},
         {"embedding": 4, "hidden": (4,), "n": 2, "activation": "gelu"},
         {"embedding": 4, "hidden": (6,), "dropout": 0.5, "embedding_dropout": 0.5, "n": 6},
-    ]
+    ],
+    "elman": [
+        {"embedding": 5, "hidden": (7,)},
+        {"embedding": 6, "hidden": (6,), "direct": True, "biases": 0, "activation": "sigmoid"},
+        {"embedding": 4, "hidden": (5, 6), "biases": 2, "reads": "stream", "activation": "relu"},
+    ],
+    "gru": [
+        {"embedding": 5, "hidden": (7,)},
+        {"embedding": 4, "hidden": (6, 5), "reset": "after", "biases": 2, "unpredicted": 2},
+        {"embedding": 4, "hidden": (6,), "reset": "after", "reads": "stream", "length": 3},
+    ],
+    "lstm": [
+        {"embedding": 5, "hidden": (7,)},
+        {"embedding": 4, "hidden": (6, 5), "biases": 2, "layer_norm": True, "unpredicted": 1},
+        {"embedding": 4, "hidden": (6, 4), "reads": "stream", "length": 4, "jitter": 0.5},
+    ],
 }
 OUTPUTS: dict[str, list[dict[str, object]]] = {
     "softmax": [
@@ -36,6 +58,7 @@ OUTPUTS: dict[str, list[dict[str, object]]] = {
 
 
 def cases() -> list[object]:
+    assert {f.model_fields["type"].default for f in FAMILIES} == set(MODELS)
     assert set(VARIANTS) == set(MODELS), "a model family is without contract tests"
     assert set(OUTPUTS) == set(OUTPUT_LAYERS), "an output layer is without contract tests"
     return [
@@ -91,27 +114,48 @@ def test_a_uniform_guess_has_perplexity_v(model: LanguageModel) -> None:
     assert score.perplexity == pytest.approx(WORDS, rel=1e-6)
 
 
+def predictions(
+    model: Predictor, text: TokenStore, size: int, order: Order | None = None
+) -> dict[int, torch.Tensor]:
+    """The next-word distribution at each position, read in batches of a size."""
+    found: dict[int, torch.Tensor] = {}
+    state = None
+    for batch in model.reading.batches(text, size, order=order):
+        log_probs, state = model.predict(batch, state if batch.continues else None)
+        assert len(log_probs) == len(batch.targets) == len(batch.positions)
+        assert not set(found) & set(batch.positions.tolist()), "a target is read twice"
+        found |= dict(zip(batch.positions.tolist(), log_probs, strict=True))
+    return found
+
+
+def after(model: Predictor, history: list[int]) -> torch.Tensor:
+    """The distribution of the word after a history."""
+    return model.predict(model.reading.contexts([history], start=1, end=2))[0][0]
+
+
 def test_each_distribution_sums_to_one(model: LanguageModel) -> None:
-    for batch in model.reading.batches(store(), 16):
-        sums = model.log_probs(batch.inputs).double().exp().sum(dim=1)
-        assert torch.allclose(sums, torch.ones_like(sums), atol=1e-6)
+    for log_probs in predictions(model, store(), 16).values():
+        assert float(log_probs.double().exp().sum()) == pytest.approx(1, abs=1e-6)
 
 
 def test_a_prediction_does_not_see_its_answer_or_what_follows(model: LanguageModel) -> None:
     text = [7, 8, 9, 10, 11, 12]
     for place in range(model.reading.fewest_words, len(text)):
-        here = model.log_probs(model.reading.contexts([text[:place]], start=1))
-        for batch in model.reading.batches(
-            TokenStore.in_memory([[*text[:place], 30, *text[place + 1 :]]], vocabulary()), 100
-        ):
-            row = batch.positions.tolist().index(place)
-            assert torch.allclose(model.log_probs(batch.inputs)[row], here[0], atol=1e-6)
+        changed = store_of([[*text[:place], 30, *text[place + 1 :]]])
+        here = predictions(model, changed, 100)[place]
+        assert torch.allclose(here, after(model, text[:place]), atol=1e-6)
 
 
-def test_sentences_are_read_apart(model: LanguageModel) -> None:
+def test_what_came_before_matters(model: LanguageModel) -> None:
+    one, two = after(model, [7, 8, 9]), after(model, [7, 8, 10])
+    assert not torch.allclose(one, two, atol=1e-3)
+
+
+def test_sentences_are_read_apart_unless_a_state_is_carried(model: LanguageModel) -> None:
     alone = score_tokens(model, store_of([[5, 6, 7, 8]]), vocabulary=WORDS)
-    after = score_tokens(model, store_of([[9, 10, 11], [5, 6, 7, 8]]), vocabulary=WORDS)
-    assert alone.nats == pytest.approx(after.nats[-len(alone.nats) :], abs=1e-6)
+    follows = score_tokens(model, store_of([[9, 10, 11], [5, 6, 7, 8]]), vocabulary=WORDS)
+    same = np.allclose(alone.nats, follows.nats[-len(alone.nats) :], atol=1e-6)
+    assert same != model.reading.carries
 
 
 def store_of(sentences: list[list[int]]) -> TokenStore:
@@ -120,45 +164,77 @@ def store_of(sentences: list[list[int]]) -> TokenStore:
 
 def test_batch_size_and_order_change_no_score(model: LanguageModel) -> None:
     text = store()
-    whole = score_tokens(model, text, vocabulary=WORDS)
-    by_position = dict(zip(whole.positions.tolist(), whole.nats.tolist(), strict=True))
+    whole = predictions(model, text, 1000)
+    assert len(whole) == model.reading.target_counts(text, WORDS).sum()
     for size in (1, 3, 17):
-        seen = 0
-        for batch in model.reading.batches(text, size, order=Order(seed=size, epoch=2)):
-            nats = -model.log_probs(batch.inputs).gather(1, batch.targets[:, None])[:, 0]
-            wanted = torch.tensor([by_position[p] for p in batch.positions.tolist()])
-            assert torch.allclose(nats, wanted, atol=1e-5)
-            seen += len(batch.targets)
-        assert seen == len(whole.nats)
+        for order in (None, Order(seed=size, epoch=2)):
+            parts = predictions(model, text, size, order)
+            assert set(parts) == set(whole)
+            assert all(torch.allclose(parts[p], whole[p], atol=1e-5) for p in whole)
+
+
+def test_scores_are_in_the_order_of_the_text(model: LanguageModel) -> None:
+    scores = score_tokens(model, store(), vocabulary=WORDS)
+    assert (np.diff(scores.positions) > 0).all()
+    for position, log_probs in predictions(model, store(), 7).items():
+        row = int(np.searchsorted(scores.positions, position))
+        target = int(store().ids[position])
+        assert scores.targets[row] == target
+        assert scores.nats[row] == pytest.approx(-float(log_probs[target]), abs=1e-5)
 
 
 def test_word_by_word_equals_whole(model: LanguageModel) -> None:
     ids = [4, 9, 0, 12, 30, 2]
-    whole = score_tokens(model, store_of([ids[:-1]]), vocabulary=WORDS)
-    for position, nats in zip(whole.positions.tolist(), whole.nats.tolist(), strict=True):
-        inputs = model.reading.contexts([ids[:position]], start=1)
-        assert -float(model.log_probs(inputs)[0, ids[position]]) == pytest.approx(nats, abs=1e-5)
+    for position, log_probs in predictions(model, store_of([ids[:-1]]), 100).items():
+        assert torch.allclose(after(model, ids[:position]), log_probs, atol=1e-5)
+
+
+def test_histories_of_any_lengths_go_together(model: LanguageModel) -> None:
+    histories = [[4, 9], [5, 6, 7, 8, 9], [12, 13], [30, 31, 32]]
+    together, _ = model.predict(model.reading.contexts(histories, start=1, end=2))
+    for row, history in zip(together, histories, strict=True):
+        assert torch.allclose(row, after(model, history), atol=1e-6)
+
+
+def test_left_out_targets_are_left_out_and_still_read(model: LanguageModel) -> None:
+    left_out = frozenset({0, 2})
+    whole = predictions(model, store(), 50)
+    state = None
+    for batch in model.reading.batches(store(), 9, left_out=left_out):
+        log_probs, state = model.predict(batch, state if batch.continues else None)
+        assert not left_out & set(batch.targets.tolist())
+        for position, row in zip(batch.positions.tolist(), log_probs, strict=True):
+            assert torch.allclose(row, whole.pop(position), atol=1e-5)
+    assert {int(store().ids[position]) for position in whole} <= left_out
 
 
 def test_loss_and_log_probs_agree(model: LanguageModel) -> None:
     batch = next(model.reading.batches(store(), 50))
-    nats, targets = model(batch)
-    assert targets == len(batch.targets)
-    wanted = -model.log_probs(batch.inputs).gather(1, batch.targets[:, None]).double().sum()
+    loss = model(batch)
+    assert loss.targets == len(batch.targets)
+    log_probs, _ = model.predict(batch)
+    wanted = -log_probs.gather(1, batch.targets[:, None]).double().sum()
     bf16 = getattr(model.output, "precision", "") == "bfloat16"
-    assert nats.item() == pytest.approx(float(wanted), rel=2e-2 if bf16 else 1e-6)
+    assert loss.nats.item() == pytest.approx(float(wanted), rel=2e-2 if bf16 else 1e-6)
 
 
 def test_the_loss_has_the_gradient_of_log_probs(model: LanguageModel) -> None:
     model = model.double()
     batch = next(model.reading.batches(store(), 50))
-    nats, _ = model(batch)
     parameters = list(model.parameters())
-    ours = torch.autograd.grad(nats, parameters)
-    log_probs = model.output.log_probs(model.encoder(batch.inputs))
+    ours = torch.autograd.grad(model(batch).nats, parameters)
+    log_probs = model.output.log_probs(model.encoder(batch).features)
     plain = -log_probs.gather(1, batch.targets[:, None]).sum()
     for found, wanted in zip(ours, torch.autograd.grad(plain, parameters), strict=True):
         assert torch.allclose(found, wanted, rtol=1e-10, atol=1e-10)
+
+
+def test_training_mode_learns_with_every_kind_of_noise(model: LanguageModel) -> None:
+    model.train()
+    batch = next(model.reading.batches(store(), 64))
+    loss = model(batch)
+    loss.nats.backward()
+    assert math.isfinite(loss.nats.item())
 
 
 def test_smoothing_trains_towards_the_unigram() -> None:
@@ -167,8 +243,8 @@ def test_smoothing_trains_towards_the_unigram() -> None:
     counts = torch.arange(1, WORDS + 1)
     model.output.start_from_counts(counts)
     batch = next(model.reading.batches(store(), 50))
-    nats, _ = model(batch)
-    log_probs = model.output.log_probs(model.encoder(batch.inputs))
+    nats = model(batch).nats
+    log_probs = model.output.log_probs(model.encoder(batch).features)
     to_unigram = -(log_probs * (counts / counts.sum()).double()).sum()
     to_target = -log_probs.gather(1, batch.targets[:, None]).sum()
     wanted = 0.8 * to_target + 0.2 * to_unigram
@@ -183,10 +259,10 @@ def test_smoothing_trains_towards_the_unigram() -> None:
 def test_the_loss_in_chunks_is_the_loss_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     model = build("feedforward", {"embedding": 5, "hidden": (7,)}, "softmax", {}).double()
     batch = next(model.reading.batches(store(), 101))
-    whole, _ = model(batch)
+    whole = model(batch).nats
     gradients = torch.autograd.grad(whole, list(model.parameters()))
     monkeypatch.setattr("wordlab.models.softmax_output.CHUNK_LOGITS", 7 * WORDS)
-    chunked, _ = model(batch)
+    chunked = model(batch).nats
     assert chunked.item() == pytest.approx(whole.item(), rel=1e-12)
     for ours, plain in zip(
         torch.autograd.grad(chunked, list(model.parameters())), gradients, strict=True
@@ -202,19 +278,26 @@ def test_describe_equals_counted(model: LanguageModel) -> None:
 def test_operations_equal_those_counted(model: LanguageModel) -> None:
     from torch.utils.flop_counter import FlopCounterMode
 
+    def of_linear(x: list[int], weight: list[int], *_: object, **__: object) -> int:
+        return 2 * x[0] * weight[0] * weight[1]
+
     batch = next(model.reading.batches(store(), 10))
-    with FlopCounterMode(display=False) as counter:
-        features = model.encoder(batch.inputs)
+    onednn = {torch.ops.mkldnn._linear_pointwise: of_linear}
+    with FlopCounterMode(display=False, custom_mapping=onednn) as counter:
+        features = model.encoder(batch).features
         model.output.log_probs(features).sum().backward()
-    forward = sum(layer.forward_flops for layer in model.costs())
-    backward = sum(layer.backward_flops for layer in model.costs())
-    assert counter.get_total_flops() == len(batch.targets) * (forward + backward)
+    encoder, output = model.encoder.costs(), model.output.costs()
+    assert counter.get_total_flops() == sum(
+        len(rows) * (layer.forward_flops + layer.backward_flops)
+        for rows, layers in ((batch.inputs, encoder), (batch.targets, output))
+        for layer in layers
+    )
 
 
 def test_every_parameter_learns(model: LanguageModel) -> None:
     batch = next(model.reading.batches(store(), 64))
-    nats, targets = model(batch)
-    (nats / targets).backward()
+    loss = model(batch)
+    (loss.nats / loss.targets).backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
         assert float(parameter.grad.abs().sum()) > 0, name
@@ -247,6 +330,6 @@ def test_math_is_finite_far_out() -> None:
     with torch.no_grad():
         model.get_parameter("output.bias")[7] = 3000.0
     batch = Batch(torch.tensor([[3]]), torch.tensor([8]), torch.tensor([0]).numpy())
-    nats, _ = model(batch)
+    nats = model(batch).nats
     assert math.isfinite(nats.item())
     assert nats.item() == pytest.approx(3000, rel=1e-2)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from wordlab.batching.batch import Batch
 from wordlab.batching.windows import Windows
 from wordlab.corpus.store import TokenStore
 from wordlab.corpus.vocabulary import Vocabulary
@@ -13,6 +14,7 @@ from wordlab.evaluation.bands import bands_of
 from wordlab.evaluation.cross_entropy import adjusted_nats
 from wordlab.evaluation.evaluation import evaluate
 from wordlab.evaluation.intervals import bootstrap_perplexity
+from wordlab.models.language_model import State
 
 # Counts: unknown 10, both markers 20, a 30, b 15, c 5: f = 10 / 100.
 VOCABULARY = Vocabulary(
@@ -26,8 +28,10 @@ class Halves:
 
     reading = Windows(2)
 
-    def log_probs(self, inputs: torch.Tensor) -> torch.Tensor:
-        return torch.tensor([1 / 2, 0, 1 / 4, 1 / 8, 1 / 16, 1 / 16]).log().expand(len(inputs), -1)
+    def predict(self, batch: Batch, state: State = None) -> tuple[torch.Tensor, State]:
+        return torch.tensor([1 / 2, 0, 1 / 4, 1 / 8, 1 / 16, 1 / 16]).log().expand(
+            len(batch.inputs), -1
+        ), None
 
 
 def test_every_figure() -> None:
@@ -83,10 +87,10 @@ def test_a_text_that_is_never_missed() -> None:
     class Sure:
         reading = Windows(2)
 
-        def log_probs(self, inputs: torch.Tensor) -> torch.Tensor:
-            p = torch.zeros(len(inputs), 6)
-            p[torch.arange(len(inputs)), torch.where(inputs[:, 0] == 1, 3, 2)] = 1
-            return p.log()
+        def predict(self, batch: Batch, state: State = None) -> tuple[torch.Tensor, State]:
+            p = torch.zeros(len(batch.inputs), 6)
+            p[torch.arange(len(batch.inputs)), torch.where(batch.inputs[:, 0] == 1, 3, 2)] = 1
+            return p.log(), None
 
     text = TokenStore.in_memory([[3]], VOCABULARY)
     found = evaluate(Sure(), text, VOCABULARY, text="one word")
@@ -98,8 +102,8 @@ def test_a_prediction_that_is_no_number_is_not_right() -> None:
     class Lost:
         reading = Windows(2)
 
-        def log_probs(self, inputs: torch.Tensor) -> torch.Tensor:
-            return torch.full((len(inputs), 6), math.nan)
+        def predict(self, batch: Batch, state: State = None) -> tuple[torch.Tensor, State]:
+            return torch.full((len(batch.inputs), 6), math.nan), None
 
     found = evaluate(Lost(), TEXT, VOCABULARY, text="lost")
     assert found.overall.top10 == 7  # a vocabulary of 6 words: rank 6 is the last there is

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 import torch
 
+from wordlab.batching.batch import Batch
 from wordlab.batching.windows import Windows
 from wordlab.corpus.vocabulary import Vocabulary
 from wordlab.errors import WordlabError
 from wordlab.generation.sentences import GenerationSettings, generate
+from wordlab.models.language_model import State
 
 VOCABULARY = Vocabulary(("<unk>", "<s>", "</s>", "a", "b"), np.ones(5, dtype=np.int64), 0, 1, 2)
 A, B, END = 3, 4, 2
@@ -28,8 +30,8 @@ class Chain:
     def __init__(self, padding: str = "full", order: int = 2) -> None:
         self.reading = Windows(order, padding)  # type: ignore[arg-type]
 
-    def log_probs(self, inputs: torch.Tensor) -> torch.Tensor:
-        return torch.tensor([NEXT.get(int(row[-1]), NEXT[A]) for row in inputs]).log()
+    def predict(self, batch: Batch, state: State = None) -> tuple[torch.Tensor, State]:
+        return torch.tensor([NEXT.get(int(row[-1]), NEXT[A]) for row in batch.inputs]).log(), None
 
 
 def made(**options: object) -> list[tuple[str, float, bool]]:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from wordlab.batching.batch import Batch
 from wordlab.batching.windows import Windows
 from wordlab.corpus.ngrams import count_ngrams
 from wordlab.corpus.store import TokenStore
@@ -14,7 +15,7 @@ from wordlab.evaluation.cross_entropy import Score, adjusted_nats, perplexity, s
 from wordlab.inspection.cost import cost_of
 from wordlab.models.count_models import Unigram, WittenBell
 from wordlab.models.feedforward import FeedforwardSettings
-from wordlab.models.language_model import build_model
+from wordlab.models.language_model import State, build_model
 from wordlab.models.softmax_output import SoftmaxSettings
 from wordlab.training.settings import TrainingSettings
 
@@ -110,12 +111,17 @@ def test_ngrams_by_hand() -> None:
     assert found.ranks() == [(1, 2), (2, 1), (6, 1)]
 
 
+def windows(inputs: list[list[int]]) -> Batch:
+    places = np.arange(len(inputs))
+    return Batch(torch.tensor(inputs), torch.from_numpy(places), places)
+
+
 def test_witten_bell_by_hand() -> None:
     model = WittenBell(Windows(2), TEXT, len(VOCABULARY))
     # Targets: a b a </s> a c </s>; unigram counts a 3, b 1, c 1, </s> 2; T = 4, N = 7.
     unigram = {A: (3 + 4 / 6) / 11, B: (1 + 4 / 6) / 11, C: (1 + 4 / 6) / 11}
     unigram |= {END: (2 + 4 / 6) / 11, UNK: (4 / 6) / 11, START: (4 / 6) / 11}
-    p = model.log_probs(torch.tensor([[A], [UNK]])).exp()
+    p = model.predict(windows([[A], [UNK]]))[0].exp()
     # After a: b, </s>, c once each, so T = N = 3.
     for word in range(6):
         seen = 1 if word in (B, C, END) else 0
@@ -125,7 +131,7 @@ def test_witten_bell_by_hand() -> None:
 
 def test_the_unigram_by_hand() -> None:
     model = Unigram(Windows(2), Windows(2).target_counts(TEXT, 6))
-    p = model.log_probs(torch.zeros(1, 1, dtype=torch.int64)).exp()[0]
+    p = model.predict(windows([[UNK]]))[0].exp()[0]
     assert p.tolist() == pytest.approx([1 / 13, 1 / 13, 3 / 13, 4 / 13, 2 / 13, 2 / 13])
 
 
@@ -137,8 +143,8 @@ class Fixed:
     def __init__(self, p: list[float]) -> None:
         self.p = torch.tensor(p)
 
-    def log_probs(self, inputs: torch.Tensor) -> torch.Tensor:
-        return self.p.log().expand(len(inputs), -1)
+    def predict(self, batch: Batch, state: State = None) -> tuple[torch.Tensor, State]:
+        return self.p.log().expand(len(batch.inputs), -1), None
 
 
 def test_token_scores_by_hand() -> None:

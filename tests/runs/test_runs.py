@@ -33,8 +33,11 @@ SETTINGS = {
 }
 
 
-def start(texts: Path, folder: Path, **training: object) -> TrainingRun:
+def start(
+    texts: Path, folder: Path, model: dict[str, object] | None = None, **training: object
+) -> TrainingRun:
     settings = {**SETTINGS, "training": {**SETTINGS["training"], **training}}  # type: ignore[dict-item]
+    settings["model"] = model or SETTINGS["model"]
     return TrainingRun.start(
         RunSettings.model_validate(settings),
         folder,
@@ -68,6 +71,23 @@ def test_a_stopped_run_resumes_to_the_bit(texts: Path, tmp_path: Path, optimizer
 
     list(broken.epochs(stop_in_the_second_epoch))
     assert len(Run.load(tmp_path / "broken").history) == 1
+    list(TrainingRun.resume(tmp_path / "broken").epochs())
+    assert_equal_to_the_bit(tmp_path / "straight", tmp_path / "broken")
+
+
+@pytest.mark.parametrize("reads", ["sentences", "stream"])
+def test_a_recurrent_run_resumes_to_the_bit_with_its_state(
+    texts: Path, tmp_path: Path, reads: str
+) -> None:
+    model = {"type": "lstm", "embedding": 6, "hidden": [6, 5], "reads": reads, "length": 4}
+    list(start(texts, tmp_path / "straight", model=model, batch=12).epochs())
+    broken = start(texts, tmp_path / "broken", model=model, batch=12)
+
+    def stop_in_the_second_epoch(step: object) -> None:
+        if broken.trainer.progress.epoch == 1 and broken.trainer.progress.batch == 5:
+            broken.trainer.stop()
+
+    list(broken.epochs(stop_in_the_second_epoch))
     list(TrainingRun.resume(tmp_path / "broken").epochs())
     assert_equal_to_the_bit(tmp_path / "straight", tmp_path / "broken")
 

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -16,15 +16,36 @@ from wordlab.corpus.store import TokenStore
 class Batch:
     """Inputs with the targets that are to be predicted from them.
 
+    Sequences are packed by time: first the first tokens of all of them, longest sequence first,
+    then the second tokens of those that have one, and so on. There is no padding.
+
     Attributes:
-        inputs: what the model reads, int64; for windows [B, n - 1].
-        targets: the ids to be predicted, int64 [B].
-        positions: where each target stands in the token store, int64 [B].
+        inputs: what the model reads, int64; windows [N, n - 1], packed sequences [M].
+        targets: the ids to be predicted, int64 [N].
+        positions: where each target stands in the token store, int64 [N].
+        steps: how many sequences have a token at each time, falling; empty for windows.
+        counted: the inputs whose successor is a target, int64 [N]; None: all of them, in order.
+        continues: whether the sequences go on where those of the batch before it ended.
     """
 
     inputs: Tensor
     targets: Tensor
     positions: NDArray[np.int64]
+    steps: tuple[int, ...] = ()
+    counted: Tensor | None = None
+    continues: bool = False
+
+    def to(self, device: torch.device) -> "Batch":
+        """The batch on a device."""
+        if device.type == "cpu":
+            return self
+        counted = self.counted
+        return replace(
+            self,
+            inputs=self.inputs.to(device, non_blocking=True),
+            targets=self.targets.to(device, non_blocking=True),
+            counted=counted if counted is None else counted.to(device, non_blocking=True),
+        )
 
 
 @dataclass(frozen=True)
@@ -34,9 +55,17 @@ class Order:
     seed: int
     epoch: int
 
+    @property
+    def draw(self) -> np.random.Generator:
+        """A generator at the epoch's beginning."""
+        return np.random.default_rng([self.seed, self.epoch])
+
 
 class Reading(ABC):
     """How a model reads a text: which inputs it is given and which tokens it must predict."""
+
+    carries = False
+    """Whether a state is carried from sentence to sentence."""
 
     @property
     @abstractmethod
@@ -57,7 +86,7 @@ class Reading(ABC):
         order: Order | None = None,
         left_out: frozenset[int] = frozenset(),
     ) -> Iterator[Batch]:
-        """Yield every target once, `size` at a time; the last batch may be smaller.
+        """Yield every target once, about `size` at a time and never more than that by much.
 
         Args:
             order: shuffle thus; None keeps the text's order.
@@ -69,15 +98,14 @@ class Reading(ABC):
         """How often each of `types` ids is a target. int64 [types]."""
 
     @abstractmethod
-    def contexts(self, histories: Sequence[Sequence[int]], start: int) -> Tensor:
-        """Return the inputs that predict the next word after each history of one sentence."""
+    def contexts(self, histories: Sequence[Sequence[int]], start: int, end: int) -> Batch:
+        """Return a batch whose target i, yet unknown (-1), is the word after history i.
 
-    def device_batch(self, batch: Batch, device: torch.device) -> Batch:
-        """Move a batch to a device."""
-        if device.type == "cpu":
-            return batch
-        return Batch(
-            batch.inputs.to(device, non_blocking=True),
-            batch.targets.to(device, non_blocking=True),
-            batch.positions,
-        )
+        Args:
+            histories: ids since the sentence's first word.
+            start, end: ids of the markers.
+        """
+
+    def in_training(self, size: int) -> "Reading":
+        """The reading that training uses, with batches of `size` targets; as a rule, this one."""
+        return self

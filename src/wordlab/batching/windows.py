@@ -7,7 +7,6 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from wordlab.batching.batch import Batch, Order, Reading
 from wordlab.corpus.store import Ids, TokenStore
@@ -132,11 +131,32 @@ class Windows(Reading):
             total += np.bincount(targets, minlength=types)
         return total
 
-    def contexts(self, histories: Sequence[Sequence[int]], start: int) -> Tensor:
-        """Return the last n - 1 words of each history, start markers before them. [B, n - 1]."""
+    def contexts(self, histories: Sequence[Sequence[int]], start: int, end: int) -> Batch:
+        """Return the last n - 1 words of each history, start markers before them."""
         reach = self.order - 1
         rows = [([start] * reach + list(history))[len(history) :] for history in histories]
-        return torch.tensor(rows, dtype=torch.int64).reshape(len(rows), reach)
+        inputs = torch.tensor(rows, dtype=torch.int64).reshape(len(rows), reach)
+        unknown = np.full(len(rows), -1, dtype=np.int64)
+        return Batch(inputs, torch.from_numpy(unknown), unknown)
+
+    def at(self, store: TokenStore, positions: NDArray[np.int64]) -> Batch:
+        """Return the windows of some positions of a text, in their order.
+
+        Raises:
+            ValueError: where this reading does not predict one of the positions.
+        """
+        reach = self.order - 1
+        inputs = np.empty((len(positions), reach), dtype=np.int64)
+        left_sentence = np.zeros(len(positions), dtype=bool)
+        for distance in range(1, reach + 1):
+            if distance == reach and self.padding == "single" and left_sentence.any():
+                raise ValueError("a position is not predicted by this reading")
+            place = positions - distance
+            token = np.asarray(store.ids[np.maximum(place, 0)]).astype(np.int64)
+            left_sentence |= (place < 0) | (token == store.end)
+            inputs[:, reach - distance] = np.where(left_sentence, store.start, token)
+        targets = np.asarray(store.ids[positions]).astype(np.int64)
+        return Batch(torch.from_numpy(inputs), torch.from_numpy(targets), positions)
 
 
 def _joined(

@@ -78,7 +78,8 @@ class _Bar:
             self._live.update(
                 self._task,
                 completed=step.share,
-                nats=f"epoch {step.epoch}/{step.epochs} batch {step.batch}/{step.batches} "
+                nats=f"epoch {step.epoch}/{step.epochs} "
+                f"{step.seen_targets:,}/{step.targets:,} targets "
                 f"{step.seen_nats:.3f} nats {step.tokens_per_second:,.0f} tokens/s",
             )
 

@@ -10,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from wordlab.batching.batch import Reading
 from wordlab.corpus.store import TokenStore
-from wordlab.models.language_model import Predictor
+from wordlab.models.language_model import Predictor, State
 
 STRETCHES = 100
 """Into so many stretches at least a sample of a text is spread."""
@@ -132,35 +133,52 @@ def score_tokens(
     store: TokenStore,
     *,
     vocabulary: int,
+    reading: Reading | None = None,
     entropies: bool = False,
     most: int | None = None,
 ) -> TokenScores:
-    """Score each target of a text once, under the model's own reading.
+    """Score each target of a text once.
 
     Args:
         vocabulary: V, for the size of the chunks.
+        reading: how to read the text; None for the model's own way.
         entropies: work out the entropy of each prediction too; else they are NaN.
-        most: score about so many targets at most, in short stretches spread evenly over the text.
+        most: score about so many targets at most, in short stretches spread evenly over the text;
+            with a carried state, the first of each of the reading's lanes.
     """
-    parts = list(_score_chunks(model, store, vocabulary, entropies, most))
+    chunks = _score_chunks(model, reading or model.reading, store, vocabulary, entropies, most)
+    parts = list(chunks)
     if not parts:
         none = np.empty(0)
         return TokenScores(none.astype(int), none.astype(int), none, none.astype(int), none)
-    return TokenScores(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    in_order = np.argsort(columns[0], kind="stable")
+    return TokenScores(*(column[in_order] for column in columns))
 
 
 def _score_chunks(
-    model: Predictor, store: TokenStore, vocabulary: int, entropies: bool, most: int | None
+    model: Predictor,
+    reading: Reading,
+    store: TokenStore,
+    vocabulary: int,
+    entropies: bool,
+    most: int | None,
 ) -> Iterator[tuple[NDArray[np.int64], ...]]:
-    size, every = max(1, CHUNK_LOGITS // vocabulary), 1
+    size = max(1, CHUNK_LOGITS // vocabulary)
+    first, last, every = 0, None, 1
     if most is not None and most < len(store):
-        size = max(1, min(size, most // STRETCHES))
-        every = -(-len(store) // most)
-    device = next(iter(getattr(model, "parameters", lambda: ())()), torch.empty(0)).device
-    for batch in islice(model.reading.batches(store, size), every // 2, None, every):
-        here = model.reading.device_batch(batch, device)
-        log_probs = model.log_probs(here.inputs)
-        target = here.targets[:, None]
+        if reading.carries:
+            last = -(-most // size)
+        else:
+            size = max(1, min(size, most // STRETCHES))
+            every = -(-len(store) // most)
+            first = every // 2
+    state: State = None
+    for batch in islice(reading.batches(store, size), first, last, every):
+        if not batch.continues:
+            state = None
+        log_probs, state = model.predict(batch, state)
+        target = batch.targets.to(log_probs.device)[:, None]
         of_target = log_probs.gather(1, target)
         ranks = _ranks(log_probs, of_target, target)
         entropy = (

@@ -126,7 +126,8 @@ def next_log_probs(
     model: Predictor, vocabulary: Vocabulary, histories: Sequence[Sequence[int]]
 ) -> Tensor:
     """Natural-log probabilities of the word after each history. [len(histories), V]"""
-    return model.log_probs(model.reading.contexts(histories, vocabulary.start))
+    contexts = model.reading.contexts(histories, vocabulary.start, vocabulary.end)
+    return model.predict(contexts)[0]
 
 
 def _ruled_out(vocabulary: Vocabulary, settings: GenerationSettings) -> list[int]:

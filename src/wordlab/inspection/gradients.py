@@ -123,10 +123,11 @@ def compare_gradients(
             v.numpy(),
             activation,
         )
-        features = model.encoder(x)
+        batch_of = Batch(x, v, np.arange(batch))
+        features = model.encoder(batch_of).features
         logits = functional.linear(features, named["beta"], named["b"])
         plain = functional.cross_entropy(logits, v, reduction="sum")
-        fused, _ = model(Batch(x, v, np.arange(batch)))
+        fused = model(batch_of).nats
         plain_gradients = torch.autograd.grad(plain, list(named.values()))
         fused_gradients = torch.autograd.grad(fused, list(named.values()))
         for name, of_plain, of_fused in zip(named, plain_gradients, fused_gradients, strict=True):

@@ -7,9 +7,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from wordlab.batching.batch import Reading
+from wordlab.batching.batch import Batch, Reading
 from wordlab.batching.windows import BLOCK_TOKENS, Windows
 from wordlab.corpus.store import TokenStore
+from wordlab.models.language_model import State
 
 
 class Unigram:
@@ -20,9 +21,9 @@ class Unigram:
         smoothed = target_counts.astype(np.float64) + 1
         self._log_probs = torch.from_numpy(np.log(smoothed / smoothed.sum())).float()
 
-    def log_probs(self, inputs: Tensor) -> Tensor:
-        """The same distribution whatever the context. [B, ...] -> [B, V]."""
-        return self._log_probs.expand(len(inputs), -1)
+    def predict(self, batch: Batch, state: State = None) -> tuple[Tensor, State]:
+        """The same distribution whatever the context. [N, V]"""
+        return self._log_probs.expand(len(batch.targets), -1), None
 
 
 @dataclass(frozen=True)
@@ -100,9 +101,9 @@ class WittenBell:
         totals = np.add.reduceat(seen, begins)
         return _Order(np.append(begins, len(pairs)), followers, seen, totals)
 
-    def log_probs(self, inputs: Tensor) -> Tensor:
-        """Natural-log probabilities of the next word. [B, n - 1] -> [B, V] float32."""
-        contexts = inputs.numpy()
+    def predict(self, batch: Batch, state: State = None) -> tuple[Tensor, State]:
+        """Natural-log probabilities of the next word. [N, V] float32"""
+        contexts = batch.inputs.numpy()
         p = np.full((len(contexts), self.vocabulary), 1 / self.vocabulary)
         for length, order in enumerate(self._orders):
             keys = self._keys(contexts, length)
@@ -118,4 +119,4 @@ class WittenBell:
             p[rows] *= (types / (totals + types))[:, None]
             share = np.repeat(1 / (totals + types), ends - begins)
             p[owner, order.followers[spans]] += order.counts[spans] * share
-        return torch.from_numpy(np.log(p)).float()
+        return torch.from_numpy(np.log(p)).float(), None

@@ -8,10 +8,11 @@ from pydantic import Field, field_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
+from wordlab.batching.batch import Batch
 from wordlab.batching.windows import Padding, Windows
 from wordlab.config import NameIn
 from wordlab.models.activations import ACTIVATIONS
-from wordlab.models.language_model import MODELS, Encoder, LayerCost, ModelSettings
+from wordlab.models.language_model import MODELS, Encoded, Encoder, LayerCost, ModelSettings
 from wordlab.models.settings import Probability, Units
 
 
@@ -67,7 +68,7 @@ class FeedforwardSettings(ModelSettings):
 
 
 class FeedforwardEncoder(Encoder):
-    """Windows of ids [B, n - 1] -> features [B, F].
+    """Windows of ids [N, n - 1] -> features [N, F].
 
     Embeddings begin normal with deviation 0.1; hidden weights uniform in
     +-sqrt(6 / (inputs + units)) (Glorot and Bengio 2010, eq. 16); biases at 0.
@@ -91,16 +92,16 @@ class FeedforwardEncoder(Encoder):
     def _layers(self) -> list[nn.Linear]:
         return [layer for layer in self.hidden if isinstance(layer, nn.Linear)]
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Windows [B, n - 1] -> features [B, F]."""
+    def forward(self, batch: Batch, state: tuple[Tensor, ...] = ()) -> Encoded:
+        """Windows [N, n - 1] -> features [N, F]; there is no state."""
         settings = self.settings
-        window = self.embedding(inputs).flatten(1)
+        window = self.embedding(batch.inputs).flatten(1)
         window = functional.dropout(window, settings.embedding_dropout, self.training)
         units = window
         for layer in self._layers():
             units = self.activation(layer(units))
             units = functional.dropout(units, settings.dropout, self.training)
-        return torch.cat([units, window], dim=1) if settings.direct else units
+        return Encoded(torch.cat([units, window], dim=1) if settings.direct else units)
 
     def word_vectors(self) -> Tensor:
         """The table of word embeddings. [V, E]"""

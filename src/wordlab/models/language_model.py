@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -34,6 +34,10 @@ class LayerCost:
     backward_flops: int
 
 
+State = Any
+"""What a model carries from a batch to the one that continues it; None at the beginning."""
+
+
 class Predictor(Protocol):
     """What evaluation, scoring and generation need: a reading and next-word distributions."""
 
@@ -42,9 +46,45 @@ class Predictor(Protocol):
         """How the model reads a text."""
         ...
 
-    def log_probs(self, inputs: Tensor) -> Tensor:
-        """Natural-log probabilities of the next word. [B, ...] -> [B, V] float32."""
+    def predict(self, batch: Batch, state: State = None) -> tuple[Tensor, State]:
+        """Natural-log probabilities of each target's place, [N, V] float32, and the state after.
+
+        Args:
+            batch: of the model's reading.
+            state: what the batch before returned, if this one continues it.
+        """
         ...
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What an encoder makes of a batch.
+
+    Attributes:
+        features: one vector for each target, [N, F].
+        state: to be given with a batch that continues this one, without a gradient.
+        penalty: nats a target that training adds to the loss, if any; a scalar.
+    """
+
+    features: Tensor
+    state: tuple[Tensor, ...] = ()
+    penalty: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What the training step works out from a batch.
+
+    Attributes:
+        nats: summed over the targets, a scalar with a gradient.
+        penalty: nats a target that are added to the mean, if any.
+        state: to be given with a batch that continues this one.
+    """
+
+    nats: Tensor
+    targets: int
+    penalty: Tensor | None = None
+    state: tuple[Tensor, ...] = ()
 
 
 class Encoder(nn.Module, ABC):
@@ -55,8 +95,8 @@ class Encoder(nn.Module, ABC):
     """Width of the feature vectors."""
 
     @abstractmethod
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Inputs of the reading -> features [B, F]."""
+    def forward(self, batch: Batch, state: tuple[Tensor, ...] = ()) -> Encoded:
+        """A batch of the reading -> features [N, F] of its targets, and the state after it."""
 
     @abstractmethod
     def costs(self) -> list[LayerCost]:
@@ -139,16 +179,18 @@ class LanguageModel(nn.Module):
         """How the model reads text."""
         return self.encoder.reading
 
-    def forward(self, batch: Batch) -> tuple[Tensor, int]:
-        """Return the batch's summed nats (a scalar with a gradient) and its counted targets."""
-        features = self.encoder(batch.inputs)
-        return self.output.loss(features, batch.targets), len(batch.targets)
+    def forward(self, batch: Batch, state: tuple[Tensor, ...] = ()) -> Loss:
+        """Return the batch's summed nats, with a gradient, and the state after it."""
+        encoded: Encoded = self.encoder(batch, state)
+        nats = self.output.loss(encoded.features, batch.targets)
+        return Loss(nats, len(batch.targets), encoded.penalty, encoded.state)
 
     @torch.no_grad()
-    def log_probs(self, inputs: Tensor) -> Tensor:
-        """Natural-log probabilities of the next word. [B, ...] -> [B, V] float32."""
-        result: Tensor = self.output.log_probs(self.encoder(inputs))
-        return result
+    def predict(self, batch: Batch, state: State = None) -> tuple[Tensor, State]:
+        """Natural-log probabilities of each target's place [N, V], and the state after."""
+        here = batch.to(next(self.parameters()).device)
+        encoded: Encoded = self.encoder(here, state or ())
+        return self.output.log_probs(encoded.features), encoded.state
 
     def costs(self) -> list[LayerCost]:
         """All layers, in the order in which data pass them."""

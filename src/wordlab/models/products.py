@@ -6,10 +6,21 @@ not. `benchmarks/products.py` measures both.
 """
 
 from functools import cache
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
+from torch.autograd import Function
 from torch.nn import functional
+
+Precision = Literal["float32", "bfloat16"]
+
+_TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+def product_type(x: Tensor, precision: Precision) -> torch.dtype:
+    """The type of a product's operands: the precision asked for, or x's own if that is wider."""
+    return x.dtype if x.dtype != torch.float32 else _TYPES[precision]
 
 
 @cache
@@ -34,6 +45,55 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         and x.dtype == weight.dtype
         and _onednn_serves(x.dtype)
     ):
+        # Of a part of a wider matrix oneDNN makes a walk of single numbers, forty times as slow.
+        x = x.contiguous()
+        if not (weight.is_contiguous() or weight.t().is_contiguous()):
+            weight = weight.contiguous()
         result: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
         return result
     return functional.linear(x, weight, bias)
+
+
+def product(
+    x: Tensor, weight: Tensor, bias: Tensor | None = None, precision: Precision = "float32"
+) -> Tensor:
+    """Return x weight' + bias with a gradient. [B, F], [V, F], [V] -> [B, V].
+
+    Operands and result are rounded to `precision`, where it is narrower than theirs; the
+    gradients of the weight and the bias are sums in their own type.
+    """
+    dtype = product_type(x, precision)
+    result: Tensor = _Product.apply(x, weight, bias, dtype)  # type: ignore[no-untyped-call]
+    return result
+
+
+class _Product(Function):
+    """x W' + b with the gradients d W of x, d' x of W and the sum of d's rows of b."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, dtype: torch.dtype
+    ) -> Tensor:
+        operands = x.detach().to(dtype), weight.detach().to(dtype)
+        ctx.save_for_backward(*operands)
+        ctx.types = x.dtype, weight.dtype
+        return linear(*operands, None if bias is None else bias.detach().to(dtype))
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        x_type, weight_type = ctx.types
+        d = upstream[0].to(x.dtype)
+        d_x = linear(d, weight.t()).to(x_type) if ctx.needs_input_grad[0] else None
+        d_bias = d.sum(dim=0, dtype=weight_type) if ctx.needs_input_grad[2] else None
+        return d_x, weight_gradient(d, x).to(weight_type), d_bias, None
+
+
+def weight_gradient(d: Tensor, x: Tensor) -> Tensor:
+    """Return d' x, the gradient of W in x W'. [B, V], [B, F] -> [V, F].
+
+    Only the narrower matrix is copied to be transposed.
+    """
+    if x.shape[1] < d.shape[1]:
+        return linear(x.t().contiguous(), d.t()).t()
+    return linear(d.t().contiguous(), x.t())

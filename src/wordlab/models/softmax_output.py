@@ -16,13 +16,11 @@ from wordlab.models.language_model import (
     OutputLayer,
     OutputSettings,
 )
-from wordlab.models.products import linear
+from wordlab.models.products import Precision, linear, product_type
 from wordlab.models.settings import Probability
 
 CHUNK_LOGITS = 1 << 23
 """Logits held at a time: 32 MiB of float32; larger batches are cut."""
-
-_TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 @OUTPUT_LAYERS.register("softmax")
@@ -30,7 +28,7 @@ class SoftmaxSettings(OutputSettings):
     """Exact softmax over the whole vocabulary."""
 
     type: Literal["softmax"] = "softmax"
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Precision = "float32"
     """Of the products in training; sums, softmax and all scoring are float32."""
     tied: bool = False
     """Use the word embeddings as output vectors (Press and Wolf 2017)."""
@@ -77,13 +75,13 @@ class SoftmaxOutput(OutputLayer):
         vocabulary: int,
         *,
         tied_to: nn.Parameter | None = None,
-        precision: str = "float32",
+        precision: Precision = "float32",
         dropout: float = 0.0,
         smoothing: float = 0.0,
         unigram_bias: bool = True,
     ) -> None:
         super().__init__()
-        self.precision = precision
+        self.precision: Precision = precision
         self.dropout = dropout
         self.smoothing = smoothing
         self.unigram_bias = unigram_bias
@@ -125,7 +123,7 @@ class SoftmaxOutput(OutputLayer):
         [B, F], [B] -> scalar.
         """
         features = functional.dropout(self._projected(features), self.dropout, self.training)
-        dtype = features.dtype if features.dtype != torch.float32 else _TYPES[self.precision]
+        dtype = product_type(features, self.precision)
         nats: Tensor = _SoftmaxNats.apply(  # type: ignore[no-untyped-call]
             features,
             self.weight,

@@ -63,9 +63,11 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         WordlabError: where it is missing, cut short, or no safetensors file.
     """
     try:
-        with safetensors.safe_open(path, framework="pt") as opened:
-            metadata = dict(opened.metadata() or {})
-            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+        # In one read: a file that is opened twice may be replaced in between.
+        data = path.read_bytes()
+        tensors = safetensors.torch.load(data)
+        length = int.from_bytes(data[:8], "little")
+        metadata = json.loads(data[8 : 8 + length]).get("__metadata__", {})
     except FileNotFoundError:
         raise WordlabError("there is no such file", where=str(path)) from None
     except (OSError, safetensors.SafetensorError) as error:

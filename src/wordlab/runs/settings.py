@@ -9,8 +9,14 @@ from wordlab.corpus.text import TextSettings
 from wordlab.corpus.vocabulary import VocabularySettings
 from wordlab.models.feedforward import FeedforwardSettings
 from wordlab.models.language_model import MODELS, OUTPUT_LAYERS, ModelSettings, OutputSettings
+from wordlab.models.recurrent.elman import ElmanSettings
+from wordlab.models.recurrent.gru import GruSettings
+from wordlab.models.recurrent.lstm import LstmSettings
 from wordlab.models.softmax_output import SoftmaxSettings
 from wordlab.training.settings import TrainingSettings
+
+# Every family is registered by its import.
+FAMILIES = (FeedforwardSettings, ElmanSettings, GruSettings, LstmSettings)
 
 
 class DataSettings(Settings):

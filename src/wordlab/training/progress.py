@@ -83,8 +83,9 @@ class Step:
 
     epoch: int
     epochs: int
-    batch: int
-    batches: int
+    seen_targets: int
+    targets: int
+    """Of this epoch: so far, and in all."""
     seen_nats: float
     """Mean nats a target in this epoch so far."""
     tokens_per_second: float

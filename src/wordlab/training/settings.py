@@ -22,7 +22,9 @@ class TrainingSettings(Settings):
     """How a model is trained."""
 
     batch: int = Field(default=256, ge=1)
-    """Targets a step; the last batch of an epoch may be smaller, none is dropped."""
+    """Targets a step; batches of whole sentences have up to so many, or one longer sentence."""
+    sum_targets: bool = False
+    """Minimise the sum over a batch's targets instead of their mean."""
     epochs: int = Field(default=20, ge=1)
     """At most so many, the curriculum's included."""
     minutes: float | None = Field(default=None, gt=0)

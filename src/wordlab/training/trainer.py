@@ -13,7 +13,7 @@ from wordlab.batching.batch import Batch, Order
 from wordlab.corpus.store import TokenStore
 from wordlab.errors import WordlabError
 from wordlab.evaluation.cross_entropy import Score, score_tokens
-from wordlab.models.language_model import LanguageModel
+from wordlab.models.language_model import LanguageModel, Loss
 from wordlab.training.averaging import WeightAverage
 from wordlab.training.optimizers import OptimizerSet
 from wordlab.training.progress import Epoch, Progress, Step
@@ -79,6 +79,8 @@ class Trainer:
             )
         self._average = WeightAverage(model, settings.averaging)
         self._best = self._average.weights()
+        self._reading = model.reading.in_training(settings.batch)
+        self._state: tuple[Tensor, ...] = ()
         self._rng = torch.Generator()
         self._rng.manual_seed(settings.seed)
 
@@ -90,6 +92,7 @@ class Trainer:
             **{f"model.{k}": v for k, v in self.model.state_dict().items()},
             **{f"average.{k}": v for k, v in self._average.tensors().items()},
             **{f"optimizer.{k}": v for k, v in self._optimizer.tensors().items()},
+            **{f"state.{i}": part for i, part in enumerate(self._state)},
             "random": self._rng.get_state(),
         }
 
@@ -105,6 +108,8 @@ class Trainer:
         self.model.load_state_dict(parts["model"])
         self._average.restore(parts["average"])
         self._optimizer.restore(parts["optimizer"])
+        parts_of_state = sum(name.startswith("state.") for name in tensors)
+        self._state = tuple(tensors[f"state.{i}"] for i in range(parts_of_state))
         self._rng.set_state(tensors["random"])
         self.progress = progress
         if progress.history:
@@ -152,8 +157,7 @@ class Trainer:
         progress, settings = self.progress, self.settings
         left_out = frozenset(self._commonest(settings.left_out(progress.epoch)))
         targets = int(self._target_counts.sum() - self._target_counts[list(left_out)].sum())
-        batches = -(-targets // settings.batch)
-        feed = self.model.reading.batches(
+        feed = self._reading.batches(
             self.train,
             settings.batch,
             order=Order(settings.seed, progress.epoch),
@@ -163,8 +167,8 @@ class Trainer:
         self.model.train()
         for batch in islice(feed, progress.batch, None):
             began = time.perf_counter()
-            factor = self._factor(progress.batch / batches)
-            nats = self._step(self.model.reading.device_batch(batch, device), factor)
+            factor = self._factor(progress.seen_targets / targets)
+            nats = self._step(batch.to(device), factor)
             if nats is None:
                 self._roll_back()
                 return False
@@ -172,8 +176,8 @@ class Trainer:
             progress.seen_nats += nats
             progress.seen_targets += len(batch.targets)
             progress.epoch_seconds += time.perf_counter() - began
-            on_step(self._report(batches))
-            if self.stopped and progress.batch < batches:
+            on_step(self._report(targets))
+            if self.stopped and progress.seen_targets < targets:
                 return False
             if settings.minutes is not None and self._seconds >= 60 * settings.minutes:
                 break
@@ -187,18 +191,26 @@ class Trainer:
         """Update the weights on one batch; return its nats, or None if they have diverged."""
         with torch.random.fork_rng(devices=[]):
             torch.set_rng_state(self._rng.get_state())
-            nats, targets = self.model(batch)
+            loss: Loss = self.model(batch, self._state if batch.continues else ())
             self._rng.set_state(torch.get_rng_state())
-        value = float(nats.detach())
-        if self._has_diverged(value, targets):
+        self._state = loss.state
+        value = float(loss.nats.detach())
+        if not loss.targets:
+            return value
+        if self._has_diverged(value, loss.targets):
             return None
         self._optimizer.zero()
-        (nats / targets).backward()
+        self._objective(loss).backward()  # type: ignore[no-untyped-call]
         if self.settings.clip is not None:
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
         self._optimizer.step(factor)
         self._average.update()
         return value
+
+    def _objective(self, loss: Loss) -> Tensor:
+        """What the step minimises: the mean nats or their sum, and the penalty."""
+        objective = loss.nats if self.settings.sum_targets else loss.nats / loss.targets
+        return objective if loss.penalty is None else objective + loss.penalty
 
     def _has_diverged(self, nats: float, targets: int) -> bool:
         """Whether the loss is no number, or far above a uniform guess over enough targets."""
@@ -230,17 +242,17 @@ class Trainer:
         factor = self.settings.schedule.factor(self._share(of_epoch), nats)
         return factor * ROLLBACK_FACTOR**self.progress.rollbacks
 
-    def _report(self, batches: int) -> Step:
+    def _report(self, targets: int) -> Step:
         progress = self.progress
         return Step(
             epoch=progress.epoch + 1,
             epochs=self.settings.epochs,
-            batch=progress.batch,
-            batches=batches,
-            seen_nats=progress.seen_nats / progress.seen_targets,
+            seen_targets=progress.seen_targets,
+            targets=targets,
+            seen_nats=progress.seen_nats / max(progress.seen_targets, 1),
             tokens_per_second=progress.seen_targets / max(progress.epoch_seconds, 1e-9),
             seconds=self._seconds,
-            share=self._share(progress.batch / batches),
+            share=self._share(progress.seen_targets / targets),
         )
 
     def _roll_back(self) -> None:
@@ -307,4 +319,6 @@ class Trainer:
         return row
 
     def _score(self, store: TokenStore, most: int | None = None) -> Score:
-        return score_tokens(self.model, store, vocabulary=self.vocabulary, most=most).score()
+        return score_tokens(
+            self.model, store, vocabulary=self.vocabulary, reading=self._reading, most=most
+        ).score()

@@ -1,0 +1,46 @@
+"""Sequences packed by time: the geometry that readings and recurrent layers share."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Packing:
+    """Where the tokens of some sequences lie when they are packed by time, longest first.
+
+    Attributes:
+        lengths: of the sequences, falling. [S]
+        steps: sequences that have a token at each time. [T]
+        sequence: of each packed token, the number of its sequence. [M]
+        time: of each packed token, its place in its sequence. [M]
+
+    >>> packing = Packing.of(np.array([3, 1]))
+    >>> packing.steps.tolist(), packing.sequence.tolist(), packing.time.tolist()
+    ([2, 1, 1], [0, 1, 0, 0], [0, 0, 1, 2])
+    """
+
+    lengths: Indices
+    steps: Indices
+    sequence: Indices
+    time: Indices
+
+    @classmethod
+    def of(cls, lengths: Indices) -> "Packing":
+        """Pack sequences of these lengths, each at least 1 and none longer than the one before."""
+        longest = int(lengths[0])
+        # How many are longer than t is where t would stand in the rising list, from its end.
+        steps = len(lengths) - np.searchsorted(lengths[::-1], np.arange(longest), side="right")
+        time = np.repeat(np.arange(longest), steps)
+        firsts = np.cumsum(steps) - steps
+        sequence = np.arange(len(time)) - firsts[time]
+        return cls(lengths, steps, sequence, time)
+
+    @property
+    def lasts(self) -> Indices:
+        """The packed place of each sequence's last token. [S]"""
+        firsts = np.cumsum(self.steps) - self.steps
+        return firsts[self.lengths - 1] + np.arange(len(self.lengths))

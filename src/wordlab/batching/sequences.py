@@ -1,0 +1,260 @@
+"""Sentences on their own, or one stream with the state carried: readings of recurrent models."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from wordlab.batching.batch import Batch, Order, Reading
+from wordlab.batching.packing import Indices, Packing
+from wordlab.corpus.store import TokenStore
+
+POOL_BATCHES = 16
+"""Sentences are shuffled, then sorted by length within so many batches, which are shuffled too."""
+
+
+@dataclass(frozen=True)
+class Sentences(Reading):
+    """Each sentence on its own, from a zero state.
+
+    Attributes:
+        unpredicted: words at the beginning of each sentence that are read but no targets; 2 gives
+            the targets of CMU 10-707's 4-grams.
+    """
+
+    unpredicted: int = 0
+
+    @property
+    def protocol(self) -> str:
+        """The reading in words."""
+        first = (
+            "every word and the end marker is predicted"
+            if not self.unpredicted
+            else f"a sentence's first {self.unpredicted} words are read but not predicted, "
+            "the end marker is"
+        )
+        return f"each sentence on its own from a zero state, read whole; {first}"
+
+    @property
+    def fewest_words(self) -> int:
+        """The words that are no targets."""
+        return self.unpredicted
+
+    def batches(
+        self,
+        store: TokenStore,
+        size: int,
+        *,
+        order: Order | None = None,
+        left_out: frozenset[int] = frozenset(),
+    ) -> Iterator[Batch]:
+        """Yield whole sentences, as many as have up to `size` tokens; see `Reading.batches`.
+
+        A sentence of more tokens is a sequence of batches, each of which continues the last.
+        """
+        ends = np.flatnonzero(np.asarray(store.ids) == store.end).astype(np.int64)
+        if not len(ends):
+            return
+        begins = np.concatenate([[0], ends[:-1] + 1])
+        lengths = ends + 1 - begins
+        for group in _groups(lengths, size, order):
+            group = group[np.argsort(-lengths[group], kind="stable")]
+            longest = int(lengths[group[0]])
+            for first in range(0, longest, max(size, 1)):  # more than once for one long sentence
+                part = np.minimum(lengths[group] - first, max(size, 1))
+                packing = Packing.of(part)
+                places = packing.time + first
+                batch = _batch(
+                    store,
+                    positions=begins[group][packing.sequence] + places,
+                    opens=places == 0,
+                    opening=store.start,
+                    steps=packing.steps,
+                    counted=places >= self.unpredicted,
+                    left_out=left_out,
+                )
+                yield replace(batch, continues=first > 0)
+
+    def target_counts(self, store: TokenStore, types: int) -> NDArray[np.int64]:
+        """How often each id is a target. int64 [types]."""
+        total = np.zeros(types, dtype=np.int64)
+        since = 0  # tokens of the sentence that ran over the chunk's beginning
+        for _, ids in store.chunks():
+            places = np.arange(since, since + len(ids))
+            ends = np.flatnonzero(ids == store.end)
+            firsts = np.concatenate([[-since], ends + 1])
+            places = np.arange(len(ids)) - firsts[np.searchsorted(ends, np.arange(len(ids)))]
+            total += np.bincount(ids[places >= self.unpredicted], minlength=types)
+            since = len(ids) - int(firsts[-1])
+        return total
+
+    def contexts(self, histories: Sequence[Sequence[int]], start: int, end: int) -> Batch:
+        """Return the histories, each after a start marker, packed; the last of each is counted."""
+        return _histories(histories, start)
+
+
+@dataclass(frozen=True)
+class Stream(Reading):
+    """The whole text as one sequence whose state is carried from sentence to sentence.
+
+    The first token is read after an end marker and a zero state; the start marker is not used.
+
+    Attributes:
+        length: tokens that training reads, and goes back over, at a time.
+        lanes: equal parts of the text that are read side by side, each from a zero state. Scoring
+            reads one; training as many as its batch has room for.
+        jitter: training draws each length anew between `length` times 1 - jitter and 1 + jitter.
+    """
+
+    length: int = 35
+    lanes: int = 1
+    jitter: float = 0.0
+
+    carries = True
+
+    @property
+    def protocol(self) -> str:
+        """The reading in words."""
+        read = (
+            "one stream, the state carried from sentence to sentence"
+            if self.lanes == 1
+            else f"{self.lanes} streams of equal length, the state carried within each"
+        )
+        return f"{read}; every word and the end marker is predicted"
+
+    @property
+    def fewest_words(self) -> int:
+        """None."""
+        return 0
+
+    def in_training(self, size: int) -> "Stream":
+        """As many lanes as fill a batch."""
+        return replace(self, lanes=max(1, size // self.length))
+
+    def batches(
+        self,
+        store: TokenStore,
+        size: int,
+        *,
+        order: Order | None = None,
+        left_out: frozenset[int] = frozenset(),
+    ) -> Iterator[Batch]:
+        """Yield the next tokens of all lanes, again and again; see `Reading.batches`."""
+        if not len(store):
+            return
+        lanes = min(self.lanes, len(store))
+        bounds = np.linspace(0, len(store), lanes + 1).astype(np.int64)
+        begins, lengths = bounds[:-1], np.diff(bounds)
+        by_length = np.argsort(-lengths, kind="stable")
+        begins, lengths = begins[by_length], lengths[by_length]
+        first = 0
+        for steps in self._lengths(int(lengths[0]), max(1, size // lanes), order):
+            left = lengths - first
+            packing = Packing.of(np.minimum(left[left > 0], steps))
+            places = packing.time + first
+            batch = _batch(
+                store,
+                positions=begins[packing.sequence] + places,
+                opens=places == 0,
+                opening=store.end,
+                steps=packing.steps,
+                counted=np.ones(len(places), dtype=bool),
+                left_out=left_out,
+            )
+            yield replace(batch, continues=first > 0)
+            first += steps
+
+    def _lengths(self, total: int, usual: int, order: Order | None) -> Iterator[int]:
+        """The lengths of the segments: `usual`, or drawn about it; the last is what is left."""
+        draw = order.draw if order and self.jitter else None
+        least, most = max(1, round(usual * (1 - self.jitter))), round(usual * (1 + self.jitter))
+        while total > 0:
+            steps = int(draw.integers(least, most, endpoint=True)) if draw else usual
+            yield min(steps, total)
+            total -= steps
+
+    def target_counts(self, store: TokenStore, types: int) -> NDArray[np.int64]:
+        """How often each id is a target. int64 [types]."""
+        return store.counts(types)
+
+    def contexts(self, histories: Sequence[Sequence[int]], start: int, end: int) -> Batch:
+        """Return the histories, each after an end marker, packed; the last of each is counted."""
+        return _histories(histories, end)
+
+
+def _groups(lengths: Indices, size: int, order: Order | None) -> Iterator[Indices]:
+    """Cut the sentences into groups of up to `size` tokens, or of one longer sentence."""
+    if order is None:
+        yield from _cut(np.arange(len(lengths)), lengths, size)
+        return
+    draw = order.draw
+    shuffled = draw.permutation(len(lengths))
+    pool_of = np.cumsum(lengths[shuffled]) // max(size * POOL_BATCHES, 1)
+    for pool in np.split(shuffled, np.flatnonzero(np.diff(pool_of)) + 1):
+        by_length = pool[np.argsort(lengths[pool], kind="stable")]
+        groups = list(_cut(by_length, lengths, size))
+        for index in draw.permutation(len(groups)):
+            yield groups[index]
+
+
+def _cut(sentences: Indices, lengths: Indices, size: int) -> Iterator[Indices]:
+    """Cut a list of sentences into stretches of up to `size` tokens, at least one sentence each."""
+    ends = np.cumsum(lengths[sentences])
+    first = 0
+    while first < len(sentences):
+        before = ends[first - 1] if first else 0
+        last = max(int(np.searchsorted(ends, before + size, side="right")), first + 1)
+        yield sentences[first:last]
+        first = last
+
+
+def _batch(
+    store: TokenStore,
+    *,
+    positions: Indices,
+    opens: NDArray[np.bool_],
+    opening: int,
+    steps: Indices,
+    counted: NDArray[np.bool_],
+    left_out: frozenset[int],
+) -> Batch:
+    """Look up the ids: the target is the token at a position, the input the one before it.
+
+    Args:
+        opens: where a sequence begins, so that `opening` is read instead.
+        counted: which tokens are targets.
+    """
+    targets = np.asarray(store.ids[positions]).astype(np.int64)
+    inputs = np.asarray(store.ids[np.maximum(positions - 1, 0)]).astype(np.int64)
+    inputs[opens] = opening
+    if left_out:
+        counted = counted & ~np.isin(targets, list(left_out))
+    rows = None if counted.all() else torch.from_numpy(np.flatnonzero(counted))
+    return Batch(
+        torch.from_numpy(inputs),
+        torch.from_numpy(targets[counted]),
+        positions[counted],
+        tuple(steps.tolist()),
+        rows,
+    )
+
+
+def _histories(histories: Sequence[Sequence[int]], opening: int) -> Batch:
+    """Pack histories for the word after each; row i of the counted inputs is history i."""
+    lengths = np.array([len(history) + 1 for history in histories], dtype=np.int64)
+    by_length = np.argsort(-lengths, kind="stable")
+    packing = Packing.of(lengths[by_length])
+    table = np.full((len(histories), int(lengths.max())), opening, dtype=np.int64)
+    for row, history in enumerate(histories):
+        table[row, 1 : len(history) + 1] = history
+    lasts = np.empty(len(histories), dtype=np.int64)
+    lasts[by_length] = packing.lasts
+    return Batch(
+        torch.from_numpy(table[by_length][packing.sequence, packing.time]),
+        torch.full((len(histories),), -1),
+        np.full(len(histories), -1, dtype=np.int64),
+        tuple(packing.steps.tolist()),
+        torch.from_numpy(lasts),
+    )

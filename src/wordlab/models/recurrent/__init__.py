@@ -1,0 +1,1 @@
+"""Recurrent networks: one encoder, and a file for each kind of cell."""

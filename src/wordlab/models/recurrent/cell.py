@@ -1,0 +1,102 @@
+"""The contract of recurrent cells, and the walk through packed sequences that they share."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from wordlab.models.products import Precision, product
+
+Biases = Literal[0, 1, 2]
+State = tuple[Tensor, ...]
+
+
+class Cell(nn.Module, ABC):
+    """One recurrent layer over sequences packed by time.
+
+    Args:
+        inputs: m, width of what it reads; units: n, width of its hidden state.
+        blocks: matrices of the kind [n, m] and [n, n], one for each gate and candidate.
+        biases: none, the textbook's one, or torch's two (one beside each matrix).
+        precision: of the products' operands in training.
+        weight_dropout: of the recurrent matrix, drawn once a batch (Merity et al. 2018).
+        direct: read the inputs as they are, without the matrix [n, m]; they must be n wide.
+
+    Weights of the inputs begin uniform in +-sqrt(6 / (m + n)) (Glorot and Bengio 2010, eq. 16),
+    each recurrent block orthogonal (Saxe et al. 2014), biases at 0.
+    """
+
+    parts: int
+    """Tensors of the state: 1, h; or 2, h and c."""
+    products: tuple[str, ...]
+    """What each block computes, in their order."""
+
+    def __init__(
+        self,
+        inputs: int,
+        units: int,
+        *,
+        biases: Biases = 1,
+        precision: Precision = "float32",
+        weight_dropout: float = 0.0,
+        direct: bool = False,
+    ) -> None:
+        super().__init__()
+        self.inputs = inputs
+        self.units = units
+        self.precision: Precision = precision
+        self.weight_dropout = weight_dropout
+        rows = len(self.products) * units
+        self.weight_inputs = None if direct else nn.Parameter(torch.empty(rows, inputs))
+        self.weight_hidden = nn.Parameter(torch.empty(rows, units))
+        self.bias = nn.Parameter(torch.zeros(rows)) if biases >= 1 else None
+        self.bias_hidden = nn.Parameter(torch.zeros(rows)) if biases == 2 else None
+        for block in self.weight_hidden.detach().chunk(len(self.products)):
+            if block.device.type != "meta":
+                nn.init.orthogonal_(block)
+        if self.weight_inputs is not None:
+            for block in self.weight_inputs.detach().chunk(len(self.products)):
+                nn.init.xavier_uniform_(block)
+
+    def forward(self, x: Tensor, steps: Sequence[int], state: State) -> State:
+        """Read packed inputs [M, m] and return each part of the state after each token, [M, n].
+
+        Args:
+            state: parts of the state before the first tokens, each [steps[0], n].
+        """
+        precision: Precision = self.precision if self.training else "float32"
+        if self.weight_inputs is None:
+            a = x.clone() if self.bias is None else x + self.bias
+        else:
+            a = product(x, self.weight_inputs, self.bias, precision)
+        hidden = nn.functional.dropout(self.weight_hidden, self.weight_dropout, self.training)
+        return self.recur(a, hidden, steps, state)
+
+    @abstractmethod
+    def recur(self, a: Tensor, hidden: Tensor, steps: Sequence[int], state: State) -> State:
+        """The states after each token.
+
+        Args:
+            a: what the inputs add to each block, [M, blocks n], in the type that products are to
+                have; it may be overwritten.
+            hidden: the recurrent matrix, [blocks n, n].
+        """
+
+    def zero_state(self, sequences: int) -> State:
+        """The state before a text."""
+        return tuple(self.weight_hidden.new_zeros(sequences, self.units) for _ in range(self.parts))
+
+
+def wide(a: Tensor) -> Tensor:
+    """`a` itself, or a float32 copy of narrower numbers, to compute in."""
+    return a.detach().to(torch.promote_types(a.dtype, torch.float32))
+
+
+def rows_of_steps(steps: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Yield the first packed row of each time and how many there are."""
+    first = 0
+    for count in steps:
+        yield first, count
+        first += count
