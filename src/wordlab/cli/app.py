@@ -24,6 +24,7 @@ COMMANDS = (
     "train",
     "resume",
     "evaluate",
+    "compare",
     "score",
     "generate",
     "neighbours",

@@ -1,7 +1,7 @@
 """From texts to a vocabulary and token stores, in one streaming pass over the training text."""
 
 import tempfile
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -131,17 +131,24 @@ def encode(text: Text, vocabulary: Vocabulary) -> Iterator[list[int]]:
 
 def encode_with_words(text: Text, vocabulary: Vocabulary) -> Iterator[tuple[Sentence, list[int]]]:
     """Yield each sentence as it is spelled, with the ids of its words."""
-    table = _FormIds(text, vocabulary)
-    for sentence in text.sentences():
+    return encode_sentences(text.sentences(), text.form, vocabulary)
+
+
+def encode_sentences(
+    sentences: Iterable[Sentence], form: WordForm, vocabulary: Vocabulary
+) -> Iterator[tuple[Sentence, list[int]]]:
+    """The same for sentences that are read already, under a word form."""
+    table = _FormIds(form, vocabulary)
+    for sentence in sentences:
         yield sentence, [table[word] for word in sentence.words]
 
 
 class _FormIds(dict[str, int]):
     """Word as spelled to id, each form worked out once."""
 
-    def __init__(self, text: Text, vocabulary: Vocabulary) -> None:
+    def __init__(self, form: WordForm, vocabulary: Vocabulary) -> None:
         super().__init__()
-        self._form = text.form
+        self._form = form
         self._ids = vocabulary.ids
         self._unknown = vocabulary.unknown
 
