@@ -28,6 +28,7 @@ class Chart:
         mark: lines, points, bars, or words set at their coordinates.
         series: the column that tells lines or colours apart; empty for one series.
         label: the column with the words of a "word" chart.
+        low, high: the columns with the ends of a bar through each point; empty for no bars.
         description: the alternative text: what the picture shows, for those who cannot see it.
     """
 
@@ -39,6 +40,8 @@ class Chart:
     description: str
     series: str = ""
     label: str = ""
+    low: str = ""
+    high: str = ""
     width: int = 560
     height: int = 320
     tooltip: tuple[str, ...] = field(default=())

@@ -140,21 +140,54 @@ def apply_overrides(data: dict[str, Any], overrides: Sequence[str]) -> dict[str,
                 raise WordlabError(f"{section!r} is a value, not a section", where=f"--set {name}")
             table[section] = inner
             table = inner
-        value = _parse_value(text.strip())
+        value = parse_value(text.strip())
         if isinstance(table.get(field), dict) and isinstance(value, str):
             value = {"type": value}  # another part: the settings of the old one do not fit it
         table[field] = value
     return result
 
 
-def _parse_value(text: str) -> Any:
+def parse_value(text: str) -> Any:
     """Read the right-hand side of an override as TOML, as a list at commas, or as bare words."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         if "," in text and text[0] not in "[{\"'":
-            return [_parse_value(item.strip()) for item in text.split(",") if item.strip()]
+            return [parse_value(item.strip()) for item in text.split(",") if item.strip()]
         return text
+
+
+def split_values(text: str) -> list[str]:
+    """Split alternatives at the commas that stand in no bracket, brace or quotation marks.
+
+    Raises:
+        WordlabError: where there is nothing between two commas, or a bracket stays open.
+
+    >>> split_values("128, 256")
+    ['128', '256']
+    >>> split_values("[128],[256,64],{type='sgd', rate=0.5}")
+    ['[128]', '[256,64]', "{type='sgd', rate=0.5}"]
+    """
+    pieces, depth, quote = [""], 0, ""
+    for sign in text:
+        if quote:
+            quote = "" if sign == quote else quote
+        elif sign in "\"'":
+            quote = sign
+        elif sign in "[{":
+            depth += 1
+        elif sign in "]}":
+            depth -= 1
+        if sign == "," and not depth and not quote:
+            pieces.append("")
+        else:
+            pieces[-1] += sign
+    values = [piece.strip() for piece in pieces]
+    if depth or quote:
+        raise WordlabError(f"a bracket or quotation mark of {text!r} has no partner")
+    if not all(values):
+        raise WordlabError(f"a value of {text!r} is empty")
+    return values
 
 
 def validate(cls: type[S], data: dict[str, Any], *, source: str) -> S:

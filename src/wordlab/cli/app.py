@@ -34,6 +34,7 @@ COMMANDS = (
     "settings",
     "verify",
     "recipes",
+    "sweep",
 )
 """In the order of the help page. Each is a module of this folder that defines `register`."""
 

@@ -2,11 +2,19 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from wordlab.cli.terminal import Json, Overrides, note, show, show_json
+from wordlab.errors import WordlabError
+
+if TYPE_CHECKING:
+    from wordlab.recipes import Recipe
+
+DataFolder = Annotated[
+    Path | None, typer.Option("--data", help="Folder with the data sets; else $WORDLAB_DATA.")
+]
 
 recipes = typer.Typer(help="List and run trainings whose figures are known.")
 
@@ -49,13 +57,23 @@ def list_recipes(context: typer.Context, as_json: Json = False) -> None:
     )
 
 
+def data_folder(recipe: "Recipe", given: Path | None) -> Path:
+    """The folder with the data sets: the one given, or $WORDLAB_DATA."""
+    if given is not None:
+        return given
+    if "WORDLAB_DATA" not in os.environ:
+        raise WordlabError(
+            f"needs the folder {recipe.data} of its data set",
+            where=recipe.name,
+            mend="name the folder that holds it with --data or WORDLAB_DATA",
+        )
+    return Path(os.environ["WORDLAB_DATA"])
+
+
 @recipes.command()
 def run(
     name: Annotated[str, typer.Argument(help="A recipe's name.")],
-    data: Annotated[
-        Path | None,
-        typer.Option("--data", help="Folder with the data sets; else $WORDLAB_DATA."),
-    ] = None,
+    data: DataFolder = None,
     folder: Annotated[
         Path | None, typer.Option("--run", help="Run folder; else runs/NAME, or the next free.")
     ] = None,
@@ -66,20 +84,13 @@ def run(
     """Train a recipe on its own data and print its figures."""
     from wordlab.cli.train import train_and_summarise
     from wordlab.config import apply_overrides, validate
-    from wordlab.errors import WordlabError
     from wordlab.recipes import read_recipe
     from wordlab.runs.files import next_free
     from wordlab.runs.settings import RunSettings
     from wordlab.runs.training_run import TrainingRun
 
     recipe = read_recipe(name)
-    root = data or (Path(os.environ["WORDLAB_DATA"]) if "WORDLAB_DATA" in os.environ else None)
-    if root is None:
-        raise WordlabError(
-            f"needs the folder {recipe.data} of its data set",
-            where=name,
-            mend="name the folder that holds it with --data or WORDLAB_DATA",
-        )
+    root = data_folder(recipe, data)
     changes = [*overrides, *([f"training.seed={seed}"] if seed is not None else [])]
     settings = apply_overrides(recipe.settings_on(root), changes)
     checked = validate(RunSettings, settings, source=name)

@@ -1,7 +1,8 @@
 """`wordlab train`: from a text to a run folder."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -37,25 +38,41 @@ def train(
 ) -> None:
     """Train a model and keep it, with all that is needed to use it, in a run folder."""
     from wordlab.cli.progress import reading_shown
-    from wordlab.config import apply_overrides, read_toml, validate
+    from wordlab.config import validate
     from wordlab.runs.settings import RunSettings
     from wordlab.runs.training_run import TrainingRun
 
-    data = apply_overrides(read_toml(config) if config else {}, overrides)
-    given = (
-        ("training", "minutes", minutes),
-        ("training", "seed", seed),
-        ("data", "train", texts or None),
-        ("data", "validation", validation or None),
-    )
-    for section, name, value in given:
-        if value is not None and isinstance(data.setdefault(section, {}), dict):
-            data[section][name] = value
+    data = given_settings(config, overrides, texts, validation, minutes=minutes, seed=seed)
     source = str(config) if config else "--set"
     settings = validate(RunSettings, data, source=source)
     with reading_shown([*settings.data.train, *settings.data.validation]):
         training = TrainingRun.start(settings, run)
     train_and_summarise(training, as_json=as_json)
+
+
+def given_settings(
+    config: Path | None,
+    overrides: Sequence[str],
+    texts: Sequence[str],
+    validation: Sequence[str],
+    *,
+    minutes: float | None = None,
+    seed: int | None = None,
+) -> dict[str, Any]:
+    """The settings of a file, changed by `--set`, then by what has an option of its own."""
+    from wordlab.config import apply_overrides, read_toml
+
+    data = apply_overrides(read_toml(config) if config else {}, overrides)
+    given = (
+        ("training", "minutes", minutes),
+        ("training", "seed", seed),
+        ("data", "train", list(texts) or None),
+        ("data", "validation", list(validation) or None),
+    )
+    for section, name, value in given:
+        if value is not None and isinstance(data.setdefault(section, {}), dict):
+            data[section][name] = value
+    return data
 
 
 def train_and_summarise(training: "TrainingRun", *, as_json: bool) -> None:

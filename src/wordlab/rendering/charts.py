@@ -55,13 +55,21 @@ def specification(chart: Chart) -> dict[str, Any]:
         "width": chart.width,
         "height": chart.height,
         "data": {"values": [_drawable(record) for record in chart.data.records()]},
-        "mark": mark,
-        "encoding": encoding,
         "config": {"font": _FONT, "background": "white"},
     }
+    unit: dict[str, Any] = {"mark": mark, "encoding": encoding}
     if chart.mark in {"point", "word", "line"} and not (chart.x.ordered or chart.y.ordered):
-        spec["params"] = [{"name": "view", "select": "interval", "bind": "scales"}]
-    return spec
+        unit["params"] = [{"name": "view", "select": "interval", "bind": "scales"}]
+    return spec | ({"layer": [unit, _bars(chart, encoding)]} if chart.low else unit)
+
+
+def _bars(chart: Chart, encoding: dict[str, Any]) -> dict[str, Any]:
+    """A layer of upright bars from `low` to `high` through the points of another."""
+    ends = {
+        "y": {**encoding["y"], "field": _escaped(chart.low)},
+        "y2": {"field": _escaped(chart.high)},
+    }
+    return {"mark": "rule", "encoding": {**encoding, **ends}}
 
 
 def _drawable(record: dict[str, Any]) -> dict[str, Any]:

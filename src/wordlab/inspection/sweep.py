@@ -1,0 +1,182 @@
+"""What a sweep found: a row for each setting, and what its figures cost."""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from wordlab.chart import Axis, Chart
+from wordlab.config import parse_value
+from wordlab.runs.sweep import Outcome
+from wordlab.table import Column, Table, Value
+
+MOST_SERIES = 12
+"""So many settings are told apart by colour; more only by the first one."""
+
+
+@dataclass(frozen=True)
+class _Group:
+    """The cells of one combination of values, which differ in the seed alone."""
+
+    values: tuple[tuple[str, str], ...]
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def label(self) -> str:
+        return " ".join(f"{name.split('.')[-1]}={value}" for name, value in self.values)
+
+    def all_of(self, figure: str) -> list[float]:
+        return [float(o.figures[figure]) for o in self.outcomes if o.figures is not None]
+
+    def mean(self, figure: str) -> float | None:
+        found = self.all_of(figure)
+        return statistics.mean(found) if found else None
+
+    def deviation(self, figure: str) -> float | None:
+        """Sample deviation; None of a single seed."""
+        found = self.all_of(figure)
+        return statistics.stdev(found) if len(found) > 1 else None
+
+    @property
+    def parameters(self) -> int | None:
+        found = self.all_of("parameters")
+        return round(found[0]) if found else None
+
+    @property
+    def errors(self) -> str:
+        return "; ".join(f"seed {o.cell.seed}: {o.error}" for o in self.outcomes if o.error)
+
+
+def sweep_table(outcomes: Sequence[Outcome]) -> Table:
+    """Mean and deviation over the seeds, a row for each combination of values."""
+    groups = _groups(outcomes)
+    names = [name for name, _ in groups[0].values] if groups else []
+    texts = [[group.values[i][1] for group in groups] for i in range(len(names))]
+    columns = [_axis_column(name, column) for name, column in zip(names, texts, strict=True)]
+    cells = [_axis_values(column) for column in texts]
+    failed = any(group.errors for group in groups)
+    return Table.of(
+        "Sweep",
+        (
+            *columns,
+            "seeds",
+            Column("perplexity", 2),
+            Column("perplexity ±", 2),
+            Column("top-1", 2, percent=True),
+            Column("top-1 ±", 2, percent=True),
+            Column("seconds", 1),
+            Column("seconds ±", 1),
+            "parameters",
+            *(["error"] if failed else []),
+        ),
+        [
+            (
+                *(column[row] for column in cells),
+                len(group.all_of("perplexity")),
+                *_spread(group, "perplexity"),
+                *_spread(group, "accuracy"),
+                *_spread(group, "seconds"),
+                group.parameters,
+                *([group.errors] if failed else []),
+            )
+            for row, group in enumerate(groups)
+        ],
+        note=_note(outcomes, groups),
+    )
+
+
+def _spread(group: _Group, figure: str) -> tuple[float | None, float | None]:
+    return group.mean(figure), group.deviation(figure)
+
+
+def _groups(outcomes: Sequence[Outcome]) -> list[_Group]:
+    found: dict[tuple[tuple[str, str], ...], list[Outcome]] = {}
+    for outcome in outcomes:
+        found.setdefault(outcome.cell.values, []).append(outcome)
+    return [_Group(values, tuple(members)) for values, members in found.items()]
+
+
+def _axis_values(texts: Sequence[str]) -> list[Value]:
+    """The values as numbers, where all of them are; else as they were written."""
+    values = [parse_value(text) for text in texts]
+    if all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
+        return values
+    return list(texts)
+
+
+def _axis_column(name: str, texts: Sequence[str]) -> Column:
+    """A column that shows the values with all the decimals that they were written with."""
+    decimals = 0
+    for text, value in zip(texts, _axis_values(texts), strict=True):
+        if isinstance(value, float):
+            exponent = Decimal(text.replace("_", "")).as_tuple().exponent
+            decimals = max(decimals, -exponent if isinstance(exponent, int) else 0)
+    return Column(name, decimals)
+
+
+def _note(outcomes: Sequence[Outcome], groups: Sequence[_Group]) -> str:
+    """Protocol, the best row, and what stands against comparing the rows."""
+    lines = [
+        "Of the validation text, the best epoch by validation nats; mean and sample deviation "
+        "over the seeds. The best of many settings looks better than it is: it was chosen here."
+    ]
+    finished = [group for group in groups if group.mean("perplexity") is not None]
+    if len(finished) > 1:
+        best = min(finished, key=lambda group: group.mean("perplexity") or 0.0)
+        lines.append(f"Lowest mean: {best.label}.")
+    figures = [o.figures for o in outcomes if o.figures is not None]
+    texts = {_text_scored(found) for found in figures}
+    if len(texts) > 1:
+        lines.append(
+            f"The rows are not comparable as they stand: {len(texts)} different validation texts, "
+            "vocabularies or numbers of targets are among them."
+        )
+    if any(outcome.cell.settings.data.validation == () for outcome in outcomes):
+        lines.append("Without a validation text each seed holds out other sentences.")
+    return " ".join(lines)
+
+
+def _text_scored(figures: dict[str, Any]) -> tuple[Any, ...]:
+    text = figures.get("validation_text", {})
+    return text.get("vocabulary"), text.get("sha256"), figures.get("validation_targets")
+
+
+def sweep_charts(outcomes: Sequence[Outcome]) -> dict[str, Chart]:
+    """Perplexity against seconds and against parameters, by file name; none without figures."""
+    groups = [group for group in _groups(outcomes) if group.mean("perplexity") is not None]
+    if not groups:
+        return {}
+    return {
+        "perplexity-seconds": _chart(groups, "seconds", "seconds of training"),
+        "perplexity-parameters": _chart(groups, "parameters", "parameters"),
+    }
+
+
+def _chart(groups: Sequence[_Group], cost: str, title: str) -> Chart:
+    first = len(groups) > MOST_SERIES
+    rows = []
+    for group in groups:
+        mean, deviation = group.mean("perplexity") or 0.0, group.deviation("perplexity") or 0.0
+        series = "=".join(group.values[0]) if first else group.label
+        price = group.parameters if cost == "parameters" else group.mean(cost)
+        rows.append((group.label, series, price, mean, mean - deviation, mean + deviation))
+    one = len(groups) == 1
+    ends = (Column("low", 2), Column("high", 2))
+    return Chart(
+        title=f"Validation perplexity and {title}",
+        mark="point",
+        data=Table.of(
+            f"Perplexity and {title}: mean and deviation over the seeds",
+            ("setting", "series", Column(cost, 1), Column("perplexity", 2), *ends),
+            rows,
+        ),
+        x=Axis(cost, title),
+        y=Axis("perplexity", "validation perplexity"),
+        low="low",
+        high="high",
+        series="" if one else "series",
+        tooltip=("setting", cost, "perplexity", "low", "high"),
+        description=f"Mean validation perplexity of each setting against its {title}; bars reach "
+        "one sample deviation over the seeds up and down.",
+    )
