@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from wordlab.corpus.store import TokenStore
+from wordlab.corpus.store import Ids, TokenStore
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,9 @@ class Batch:
     Attributes:
         inputs: what the model reads, int64; windows [N, n - 1], packed sequences [M].
         targets: the ids to be predicted, int64 [N].
-        positions: where each target stands in the token store, int64 [N].
+        positions: where each target stands in the text, int64 [N].
+        text: the ids of the text; those before a position are its past.
+        since: where each target's past begins, int64 [N]; None: where the text does.
         steps: how many sequences have a token at each time, falling; empty for windows.
         counted: the inputs whose successor is a target, int64 [N]; None: all of them, in order.
         continues: whether the sequences go on where those of the batch before it ended.
@@ -31,9 +33,19 @@ class Batch:
     inputs: Tensor
     targets: Tensor
     positions: NDArray[np.int64]
+    text: Ids
+    since: NDArray[np.int64] | None = None
     steps: tuple[int, ...] = ()
     counted: Tensor | None = None
     continues: bool = False
+
+    def past(self, length: int) -> NDArray[np.int64]:
+        """The last ids before each target, the latest last; -1 where there is none. [N, length]"""
+        places = self.positions[:, None] + np.arange(-length, 0)
+        first = np.zeros(1, dtype=np.int64) if self.since is None else self.since
+        known = places >= first[:, None]
+        ids = np.asarray(self.text[np.where(known, places, 0)]).astype(np.int64)
+        return np.where(known, ids, -1)
 
     def to(self, device: torch.device) -> "Batch":
         """The batch on a device."""
@@ -106,6 +118,35 @@ class Reading(ABC):
             start, end: ids of the markers.
         """
 
+    def like(self, batch: Batch, start: int, end: int) -> Batch:
+        """Return a batch of this reading with the targets, and the pasts, of another's.
+
+        A sequence cannot be started amid a text: unless this reading can look up what it needs,
+        the batch must be one of its own, and is returned as it is.
+        """
+        return batch
+
     def in_training(self, size: int) -> "Reading":
         """The reading that training uses, with batches of `size` targets; as a rule, this one."""
         return self
+
+
+def after(
+    inputs: Tensor,
+    histories: Sequence[Sequence[int]],
+    *,
+    steps: tuple[int, ...] = (),
+    counted: Tensor | None = None,
+) -> Batch:
+    """Return the batch of the words, yet unknown, that follow some histories."""
+    ends = np.cumsum([len(history) for history in histories], dtype=np.int64)
+    text = np.array([index for history in histories for index in history] or [0], dtype=np.int64)
+    return Batch(
+        inputs,
+        torch.full((len(histories),), -1),
+        ends,
+        text,
+        since=np.concatenate([[0], ends[:-1]]),
+        steps=steps,
+        counted=counted,
+    )

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from wordlab.batching.batch import Batch, Order, Reading
+from wordlab.batching.batch import Batch, Order, Reading, after
 from wordlab.batching.packing import Indices, Packing
 from wordlab.corpus.store import TokenStore
 
@@ -236,8 +236,9 @@ def _batch(
         torch.from_numpy(inputs),
         torch.from_numpy(targets[counted]),
         positions[counted],
-        tuple(steps.tolist()),
-        rows,
+        store.ids,
+        steps=tuple(steps.tolist()),
+        counted=rows,
     )
 
 
@@ -251,10 +252,9 @@ def _histories(histories: Sequence[Sequence[int]], opening: int) -> Batch:
         table[row, 1 : len(history) + 1] = history
     lasts = np.empty(len(histories), dtype=np.int64)
     lasts[by_length] = packing.lasts
-    return Batch(
+    return after(
         torch.from_numpy(table[by_length][packing.sequence, packing.time]),
-        torch.full((len(histories),), -1),
-        np.full(len(histories), -1, dtype=np.int64),
-        tuple(packing.steps.tolist()),
-        torch.from_numpy(lasts),
+        histories,
+        steps=tuple(packing.steps.tolist()),
+        counted=torch.from_numpy(lasts),
     )

@@ -1,15 +1,16 @@
 """Windows: each token is predicted from the n - 1 before it in the same sentence."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from wordlab.batching.batch import Batch, Order, Reading
+from wordlab.batching.batch import Batch, Order, Reading, after
 from wordlab.corpus.store import Ids, TokenStore
+from wordlab.errors import WordlabError
 
 Padding = Literal["full", "single"]
 
@@ -67,11 +68,11 @@ class Windows(Reading):
             whole = held - held % size
             for first in range(0, whole, size):
                 here = slice(first, first + size)
-                yield _batch(inputs[here], targets[here], positions[here])
+                yield _batch(store, inputs[here], targets[here], positions[here])
             waiting = [(inputs[whole:], targets[whole:], positions[whole:])]
             held -= whole
         if held:
-            yield _batch(*_joined(waiting))
+            yield _batch(store, *_joined(waiting))
 
     def _blocks(
         self, store: TokenStore, order: Order | None, left_out: frozenset[int]
@@ -136,27 +137,21 @@ class Windows(Reading):
         reach = self.order - 1
         rows = [([start] * reach + list(history))[len(history) :] for history in histories]
         inputs = torch.tensor(rows, dtype=torch.int64).reshape(len(rows), reach)
-        unknown = np.full(len(rows), -1, dtype=np.int64)
-        return Batch(inputs, torch.from_numpy(unknown), unknown)
+        return after(inputs, histories)
 
-    def at(self, store: TokenStore, positions: NDArray[np.int64]) -> Batch:
-        """Return the windows of some positions of a text, in their order.
-
-        Raises:
-            ValueError: where this reading does not predict one of the positions.
-        """
+    def like(self, batch: Batch, start: int, end: int) -> Batch:
+        """Return the windows before another batch's targets."""
         reach = self.order - 1
-        inputs = np.empty((len(positions), reach), dtype=np.int64)
-        left_sentence = np.zeros(len(positions), dtype=bool)
-        for distance in range(1, reach + 1):
-            if distance == reach and self.padding == "single" and left_sentence.any():
-                raise ValueError("a position is not predicted by this reading")
-            place = positions - distance
-            token = np.asarray(store.ids[np.maximum(place, 0)]).astype(np.int64)
-            left_sentence |= (place < 0) | (token == store.end)
-            inputs[:, reach - distance] = np.where(left_sentence, store.start, token)
-        targets = np.asarray(store.ids[positions]).astype(np.int64)
-        return Batch(torch.from_numpy(inputs), torch.from_numpy(targets), positions)
+        inputs = batch.past(reach)
+        outside = np.cumsum(((inputs == -1) | (inputs == end))[:, ::-1], axis=1)[:, ::-1] > 0
+        if self.padding == "single" and reach > 1 and bool(outside[:, 1].any()):
+            raise WordlabError(
+                "does not predict the first words of a sentence, as the other models do",
+                where="windows with a single start marker",
+                mend="train it with model.padding=full",
+            )
+        inputs[outside] = start
+        return replace(batch, inputs=torch.from_numpy(inputs), steps=(), counted=None)
 
 
 def _joined(
@@ -168,9 +163,10 @@ def _joined(
     return np.concatenate(inputs), np.concatenate(targets), np.concatenate(positions)
 
 
-def _batch(inputs: Ids, targets: Ids, positions: NDArray[np.int64]) -> Batch:
+def _batch(store: TokenStore, inputs: Ids, targets: Ids, positions: NDArray[np.int64]) -> Batch:
     return Batch(
         torch.from_numpy(inputs.astype(np.int64)),
         torch.from_numpy(targets.astype(np.int64)),
         positions,
+        store.ids,
     )

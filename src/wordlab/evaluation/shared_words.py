@@ -9,10 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from wordlab.batching.batch import Reading
+from wordlab.batching.batch import Batch, Reading
 from wordlab.corpus.vocabulary import Vocabulary
 from wordlab.evaluation.cross_entropy import TokenScores
-from wordlab.models.language_model import Predictor
+from wordlab.models.language_model import Predictor, State
 
 
 def ids_in(other: Vocabulary, own: Vocabulary) -> NDArray[np.int64]:
@@ -56,14 +56,19 @@ class Among:
         """How the model reads a text, which the renormalisation does not change."""
         return self.model.reading
 
+    @property
+    def adaptation(self) -> str:
+        """What the model takes from the text that it scores."""
+        return self.model.adaptation
+
     @torch.no_grad()
-    def log_probs(self, inputs: Tensor) -> Tensor:
-        """Natural-log probabilities given that the next word is among `words`. [B, V]"""
-        whole = self.model.log_probs(inputs)
+    def predict(self, batch: Batch, state: State = None) -> tuple[Tensor, State]:
+        """Natural-log probabilities given that the next word is among `words`. [N, V]"""
+        whole, state = self.model.predict(batch, state)
         inside = whole[..., self.words]
         renormalised = torch.full_like(whole, -math.inf)
         renormalised[..., self.words] = inside - inside.logsumexp(dim=-1, keepdim=True)
-        return renormalised
+        return renormalised, state
 
 
 def words_outside(vocabulary: Vocabulary, words: Iterable[str]) -> int:

@@ -123,7 +123,7 @@ def compare_gradients(
             v.numpy(),
             activation,
         )
-        batch_of = Batch(x, v, np.arange(batch))
+        batch_of = Batch(x, v, np.arange(batch), v.numpy())
         features = model.encoder(batch_of).features
         logits = functional.linear(features, named["beta"], named["b"])
         plain = functional.cross_entropy(logits, v, reduction="sum")

@@ -16,6 +16,8 @@ from wordlab.models.language_model import State
 class Unigram:
     """p(w) = (c(w) + 1) / (N + V), counted over the training targets (add-one)."""
 
+    adaptation = ""
+
     def __init__(self, reading: Reading, target_counts: NDArray[np.int64]) -> None:
         self.reading = reading
         smoothed = target_counts.astype(np.float64) + 1
@@ -55,6 +57,8 @@ class WittenBell:
         store: the training text.
         vocabulary: V.
     """
+
+    adaptation = ""
 
     def __init__(self, reading: Windows, store: TokenStore, vocabulary: int) -> None:
         self.reading = reading

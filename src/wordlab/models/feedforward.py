@@ -12,12 +12,12 @@ from wordlab.batching.batch import Batch
 from wordlab.batching.windows import Padding, Windows
 from wordlab.config import NameIn
 from wordlab.models.activations import ACTIVATIONS
-from wordlab.models.language_model import MODELS, Encoded, Encoder, LayerCost, ModelSettings
+from wordlab.models.language_model import MODELS, Encoded, Encoder, LayerCost, NetworkSettings
 from wordlab.models.settings import Probability, Units
 
 
 @MODELS.register("feedforward")
-class FeedforwardSettings(ModelSettings):
+class FeedforwardSettings(NetworkSettings):
     """h = f(W [L(w_1) .. L(w_n-1)] + a), or several such layers; features are h."""
 
     type: Literal["feedforward"] = "feedforward"

@@ -1,6 +1,7 @@
 """The seam between encoders and output layers, and what scoring may ask of any model."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from wordlab.batching.batch import Batch, Reading
 from wordlab.batching.windows import Windows
 from wordlab.config import Settings
+from wordlab.corpus.store import TokenStore
 from wordlab.registry import Registry
 
 MODELS: Registry[type["ModelSettings"]] = Registry("model")
@@ -44,6 +46,11 @@ class Predictor(Protocol):
     @property
     def reading(self) -> Reading:
         """How the model reads a text."""
+        ...
+
+    @property
+    def adaptation(self) -> str:
+        """What it takes from the text that it scores, in words; empty if nothing but contexts."""
         ...
 
     def predict(self, batch: Batch, state: State = None) -> tuple[Tensor, State]:
@@ -147,13 +154,49 @@ class ModelSettings(Settings, ABC):
         """How the model reads text."""
 
     @property
+    def readings(self) -> Mapping[str, Reading]:
+        """The ways in which the trained model can read a text, by name."""
+        return {"sentences": self.reading}
+
+    @property
     @abstractmethod
     def yardstick(self) -> Windows:
         """Windows of the n-gram that this family is to be compared with."""
 
+
+class NetworkSettings(ModelSettings, ABC):
+    """Settings of a family that is trained by gradients."""
+
     @abstractmethod
     def build(self, vocabulary: int) -> Encoder:
         """Make the encoder with fresh weights, drawn from torch's global generator."""
+
+
+class CountModel(Predictor, ABC):
+    """A model that is counted in one pass over its training text."""
+
+    notes: tuple[str, ...]
+    """What had to be done otherwise than asked, in words."""
+
+    @abstractmethod
+    def tensors(self) -> dict[str, Tensor]:
+        """All that the model is, for a file."""
+
+    @abstractmethod
+    def sizes(self) -> Mapping[str, int]:
+        """What it holds, by name."""
+
+
+class CountSettings(ModelSettings, ABC):
+    """Settings of a family that is counted."""
+
+    @abstractmethod
+    def fit(self, store: TokenStore, vocabulary: int) -> CountModel:
+        """Count a text."""
+
+    @abstractmethod
+    def restore(self, tensors: Mapping[str, Tensor], vocabulary: int, start: int) -> CountModel:
+        """Take back a model from its `tensors`; ValueError where they are none of its kind."""
 
 
 class OutputSettings(Settings, ABC):
@@ -168,6 +211,8 @@ class OutputSettings(Settings, ABC):
 
 class LanguageModel(nn.Module):
     """An encoder and an output layer; calling it is the training step's forward pass."""
+
+    adaptation = ""
 
     def __init__(self, encoder: Encoder, output: OutputLayer) -> None:
         super().__init__()
@@ -198,7 +243,7 @@ class LanguageModel(nn.Module):
 
 
 def build_model(
-    model: ModelSettings, output: OutputSettings, vocabulary: int, *, seed: int
+    model: NetworkSettings, output: OutputSettings, vocabulary: int, *, seed: int
 ) -> LanguageModel:
     """Make a model with fresh weights that depend on the settings and the seed alone."""
     state = torch.get_rng_state()

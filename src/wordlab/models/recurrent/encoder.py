@@ -1,6 +1,7 @@
 """A stack of recurrent cells between word embeddings and the output layer."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -13,13 +14,13 @@ from wordlab.batching.batch import Batch, Reading
 from wordlab.batching.packing import Packing
 from wordlab.batching.sequences import Sentences, Stream
 from wordlab.batching.windows import Windows
-from wordlab.models.language_model import Encoded, Encoder, LayerCost, ModelSettings
+from wordlab.models.language_model import Encoded, Encoder, LayerCost, NetworkSettings
 from wordlab.models.products import Precision
 from wordlab.models.recurrent.cell import Cell, State
 from wordlab.models.settings import Probability, Units
 
 
-class RecurrentSettings(ModelSettings, ABC):
+class RecurrentSettings(NetworkSettings, ABC):
     """What all recurrent networks share."""
 
     reads: Literal["sentences", "stream"] = "sentences"
@@ -80,9 +81,13 @@ class RecurrentSettings(ModelSettings, ABC):
     @property
     def reading(self) -> Reading:
         """Sentences or a stream."""
-        if self.reads == "stream":
-            return Stream(self.length, jitter=self.jitter)
-        return Sentences(self.unpredicted)
+        return self.readings[self.reads]
+
+    @property
+    def readings(self) -> Mapping[str, Reading]:
+        """Both."""
+        stream = Stream(self.length, jitter=self.jitter)
+        return {"sentences": Sentences(self.unpredicted), "stream": stream}
 
     @property
     def yardstick(self) -> Windows:
