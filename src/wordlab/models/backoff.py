@@ -1,0 +1,264 @@
+"""n-gram models in back-off form: next-word distributions for whole arrays of contexts.
+
+p(w | h) is the probability listed for the n-gram h w where there is one, else b(h) p(w | h'),
+with h' the context h without its first word (Katz 1987). An interpolated model has this form too:
+its listed probabilities have the shorter contexts' share in them. ARPA files hold this form.
+
+Contexts are numbered from the shortest to the longest: one of k words is named by the number of its
+last k - 1 words and its first word. So the contexts of an array are found, for all its rows at
+once, by one binary search a word, and all that may follow them lies side by side.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from wordlab.batching.windows import Padding, Windows
+from wordlab.errors import WordlabError
+
+Integers = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+CHUNK_NGRAMS = 1 << 16
+
+
+@dataclass(frozen=True)
+class Ngrams:
+    """n-grams of one length, spelled out.
+
+    Attributes:
+        words: their ids, [N, n].
+        log_probs: natural logarithm of the last word's probability behind the others, [N].
+        backoffs: natural logarithm of the weight that shorter contexts get behind this n-gram, [N];
+            0 where nothing longer begins with it.
+    """
+
+    words: Integers
+    log_probs: Floats
+    backoffs: Floats
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+
+@dataclass(frozen=True)
+class Order:
+    """The n-grams of one length, by context; both keys are sorted and distinct.
+
+    Attributes:
+        contexts: number of the shorter context * V + first word, [C]; a context's place in this
+            array is its number. For unigrams one empty context, 0.
+        backoffs: natural logarithm of each context's back-off weight, [C].
+        ngrams: number of the context * V + last word, [N].
+        log_probs: natural logarithm of each n-gram's probability, [N].
+    """
+
+    contexts: Integers
+    backoffs: Floats
+    ngrams: Integers
+    log_probs: Floats
+
+
+class BackoffModel:
+    """An n-gram model in back-off form; a `Predictor`.
+
+    A context is read from its last word backwards, as far as the model knows it: start markers
+    before the one that the model was counted with change nothing.
+
+    Args:
+        orders: n-grams of 1 to n words; each context of k words is listed as a k-gram too, and so
+            is what remains of it without its first or last word.
+        types: V.
+        start: id of the start marker; it is never predicted.
+        padding: how `reading` pads; n - 1 start markers or one.
+    """
+
+    def __init__(
+        self, orders: Sequence[Order], types: int, start: int, padding: Padding = "full"
+    ) -> None:
+        self.orders = tuple(orders)
+        self.types = types
+        self.start = start
+        self.reading = Windows(len(self.orders), padding)
+        self._unigrams = np.full(types, -np.inf)
+        self._unigrams[self.orders[0].ngrams] = self.orders[0].log_probs
+        self._unigrams[start] = -np.inf
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """How many n-grams of 1, 2 .. n words are listed."""
+        return tuple(len(order.ngrams) for order in self.orders)
+
+    def log_probs(self, inputs: Tensor | NDArray[Any]) -> Tensor:
+        """Natural-log probabilities of the next word. [B, n - 1] -> [B, V] float32.
+
+        The start marker's is -inf; without it each row's probabilities sum to 1.
+        """
+        numbers, rests = self._contexts_of(inputs)
+        found = np.empty((len(rests[0]), self.types), dtype=np.float32)
+        np.add(self._unigrams, rests[0][:, None], out=found, casting="same_kind")
+        for order, number, rest in zip(self.orders[1:], numbers[1:], rests[1:], strict=True):
+            rows = np.flatnonzero(number >= 0)
+            first, last = self._span(order, number[rows])
+            listed = _ranges(first, last)
+            owners = np.repeat(rows, last - first)
+            words = order.ngrams[listed] % self.types
+            found[owners, words] = order.log_probs[listed] + rest[owners]
+        return torch.from_numpy(found)
+
+    def target_log_probs(
+        self, inputs: Tensor | NDArray[Any], targets: Tensor | NDArray[Any]
+    ) -> Tensor:
+        """Natural-log probability of one word behind each context. [B, n - 1], [B] -> [B] float32.
+
+        The same numbers as in `log_probs`, without the others.
+        """
+        found = self.wide_target_log_probs(np.asarray(inputs), np.asarray(targets))
+        return torch.from_numpy(found.astype(np.float32))
+
+    def wide_target_log_probs(self, inputs: NDArray[Any], targets: NDArray[Any]) -> Floats:
+        """`target_log_probs` as they were before rounding, float64 [B]."""
+        words = targets.astype(np.int64)
+        self._check(words)
+        numbers, rests = self._contexts_of(inputs)
+        found = self._unigrams[words] + rests[0]
+        for order, number, rest in zip(self.orders[1:], numbers[1:], rests[1:], strict=True):
+            places = _places(order.ngrams, self._key(number, words))
+            rows = np.flatnonzero(places >= 0)
+            found[rows] = order.log_probs[places[rows]] + rest[rows]
+        return found
+
+    def _contexts_of(self, inputs: Tensor | NDArray[Any]) -> tuple[list[Integers], list[Floats]]:
+        """For each length of context from 0: its number, and the back-off of all longer ones.
+
+        The number is -1 where a context is not known; each of both lists holds n arrays [B].
+        """
+        contexts = np.asarray(inputs).astype(np.int64)
+        if contexts.shape[1:] != (len(self.orders) - 1,):
+            raise ValueError(f"contexts of {len(self.orders) - 1} words, not {contexts.shape}")
+        self._check(contexts)
+        numbers = self._numbers(contexts)
+        rests = [np.zeros(len(contexts))]
+        for order, number in zip(self.orders[:0:-1], numbers[:0:-1], strict=True):
+            known = number >= 0
+            weight = np.zeros(len(contexts))
+            weight[known] = order.backoffs[number[known]]
+            rests.append(rests[-1] + weight)
+        return numbers, rests[::-1]
+
+    def _check(self, ids: Integers) -> None:
+        """Keys are only distinct for ids of the vocabulary."""
+        if ids.size and (ids.min() < 0 or ids.max() >= self.types):
+            raise IndexError(f"ids of words must be from 0 to {self.types - 1}")
+
+    def _numbers(self, contexts: Integers) -> list[Integers]:
+        """The numbers of each row's last 0, 1 .. k words as contexts; -1 if unknown. k + 1 [B]."""
+        numbers = [np.zeros(len(contexts), dtype=np.int64)]
+        for distance in range(1, contexts.shape[1] + 1):
+            keys = self._key(numbers[-1], contexts[:, -distance])
+            numbers.append(_places(self.orders[distance].contexts, keys))
+        return numbers
+
+    def _span(self, order: Order, number: Integers) -> tuple[Integers, Integers]:
+        """Where the n-grams of contexts begin and end."""
+        key = number * self.types
+        return np.searchsorted(order.ngrams, key), np.searchsorted(order.ngrams, key + self.types)
+
+    def _key(self, number: Integers, word: Integers) -> Integers:
+        """Name of a pair; negative where the number is -1."""
+        return np.where(number >= 0, number * self.types + word, -1)
+
+    def ngrams(self, length: int) -> Iterator[Ngrams]:
+        """Yield the n-grams of a length, spelled out, some at a time, by context and last word."""
+        order = self.orders[length - 1]
+        for first in range(0, len(order.ngrams), CHUNK_NGRAMS):
+            here = slice(first, first + CHUNK_NGRAMS)
+            contexts, last = np.divmod(order.ngrams[here], self.types)
+            words = np.column_stack([self._words_of(contexts, length - 1), last])
+            backoffs = np.zeros(len(words))
+            if length < len(self.orders):
+                number = self._numbers(words)[length]
+                known = number >= 0
+                backoffs[known] = self.orders[length].backoffs[number[known]]
+            yield Ngrams(words, order.log_probs[here], backoffs)
+
+    def _words_of(self, number: Integers, length: int) -> Integers:
+        """Spell out contexts of a length. [N] -> [N, length]."""
+        words = np.empty((len(number), length), dtype=np.int64)
+        for place in range(length):
+            number, words[:, place] = np.divmod(
+                self.orders[length - place].contexts[number], self.types
+            )
+        return words
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything but the padding as flat tensors, by name, to be kept in a file."""
+        found = {"about": torch.tensor([len(self.orders), self.types, self.start])}
+        for length, order in enumerate(self.orders, start=1):
+            for name in ("contexts", "backoffs", "ngrams", "log_probs"):
+                found[f"{name}.{length}"] = torch.from_numpy(getattr(order, name))
+        return found
+
+    @classmethod
+    def from_tensors(
+        cls, tensors: Mapping[str, Tensor | NDArray[Any]], padding: Padding = "full"
+    ) -> Self:
+        """Build the model again from `tensors()`; raise WordlabError where they do not fit."""
+        try:
+            length, types, start = (int(number) for number in tensors["about"])
+            orders = [
+                Order(
+                    np.asarray(tensors[f"contexts.{n}"]).astype(np.int64, copy=False),
+                    np.asarray(tensors[f"backoffs.{n}"]).astype(np.float64, copy=False),
+                    np.asarray(tensors[f"ngrams.{n}"]).astype(np.int64, copy=False),
+                    np.asarray(tensors[f"log_probs.{n}"]).astype(np.float64, copy=False),
+                )
+                for n in range(1, length + 1)
+            ]
+        except (KeyError, ValueError, TypeError) as error:
+            raise WordlabError(f"these tensors are no back-off model: {error}") from None
+        _check_orders(orders, types, start)
+        return cls(orders, types, start, padding)
+
+
+def _places(keys: Integers, wanted: Integers) -> Integers:
+    """Where each wanted key stands in ascending keys; -1 where it does not."""
+    if not len(keys):
+        return np.full(len(wanted), -1)
+    places = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    return np.where(keys[places] == wanted, places, -1)
+
+
+def _ranges(first: Integers, last: Integers) -> Integers:
+    """The whole numbers from each first to before its last, one stretch behind the other."""
+    sizes = last - first
+    shift = np.repeat(first - (np.cumsum(sizes) - sizes), sizes)
+    return shift + np.arange(len(shift))
+
+
+def _check_orders(orders: Sequence[Order], types: int, start: int) -> None:
+    """Raise WordlabError where tensors are not those of a model."""
+    whole = bool(orders) and 0 <= start < types
+    below = 1
+    for order in orders:
+        whole = (
+            whole
+            and len(order.contexts) == len(order.backoffs)
+            and len(order.ngrams) == len(order.log_probs)
+            and _ascending(order.contexts, below * types)
+            and _ascending(order.ngrams, len(order.contexts) * types)
+        )
+        below = len(order.contexts)
+    if not whole or orders[0].contexts.tolist() != [0]:
+        raise WordlabError("these tensors are no back-off model: their sizes or keys do not fit")
+
+
+def _ascending(keys: Integers, end: int) -> bool:
+    """Whether keys ascend from 0 or more to less than `end`."""
+    inside = not len(keys) or bool(keys[0] >= 0 and keys[-1] < end)
+    return inside and bool((keys[1:] > keys[:-1]).all())

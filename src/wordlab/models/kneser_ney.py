@@ -1,0 +1,260 @@
+"""Interpolated modified Kneser-Ney: n-gram models estimated from a text.
+
+Chen and Goodman, "An empirical study of smoothing techniques for language modeling", TR-10-98,
+Harvard 1998; details as in KenLM's lmplz (Heafield et al., ACL 2013), whose figures this gives.
+With a(g) the adjusted count of the n-gram g = h w,
+
+    p(w | h) = (a(h w) - D(a(h w))) / a(h .) + b(h) p(w | h')
+    b(h)     = (sum of D(a(h w)) over the words w seen behind h) / a(h .)
+
+where a(h .) is the sum of a(h w) over w, h' is h without its first word, and below the unigrams
+stands the uniform distribution. a is the count in the text for the longest n-grams and for those
+that begin with the start marker, else the number of different words seen before the n-gram.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wordlab.batching.windows import Padding
+from wordlab.corpus.store import Ids, TokenStore
+from wordlab.errors import WordlabError
+from wordlab.models.backoff import BackoffModel, Floats, Integers, Order
+
+Discounts = tuple[float, float, float]
+"""What is taken off an n-gram of adjusted count 1, 2, and 3 or more."""
+
+FALLBACK: Discounts = (0.5, 1.0, 1.5)
+"""Discounts where a text is too small to estimate them, as lmplz's --discount_fallback has them."""
+
+
+@dataclass(frozen=True)
+class KneserNey:
+    """An estimated model and how it came about.
+
+    Attributes:
+        model: the model in back-off form.
+        discounts: D1, D2 and D3+ for n-grams of 1, 2 .. n words.
+        notes: what could not be estimated, and what stands in its place.
+    """
+
+    model: BackoffModel
+    discounts: tuple[Discounts, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Grams:
+    """The different n-grams of one length in a text.
+
+    They are numbered by last word, at ties by the word before it, and so on.
+
+    Attributes:
+        firsts, lasts: first and last word of each, [G].
+        suffixes: number of each without its first word, among the n-grams one shorter, [G].
+        contexts: number of each without its last word, [G].
+        counts: how often each occurs, [G].
+    """
+
+    firsts: Integers
+    lasts: Integers
+    suffixes: Integers
+    contexts: Integers
+    counts: Integers
+
+    def __len__(self) -> int:
+        return len(self.counts)
+
+
+@dataclass(frozen=True)
+class _Level:
+    """Figures of the n-grams of one length.
+
+    Attributes:
+        kept: whether each n-gram stays in the model, [G].
+        probabilities: p(w | h) of each n-gram, [G].
+        weights: b(h) of each n-gram one shorter, as a context; 0 where nothing follows it.
+    """
+
+    kept: NDArray[np.bool_]
+    probabilities: Floats
+    weights: Floats
+
+
+def estimate(
+    store: TokenStore,
+    order: int,
+    types: int,
+    *,
+    prune: Sequence[int] = (),
+    outside: int = 0,
+    padding: Padding = "full",
+) -> KneserNey:
+    """Estimate a model of `order` words from a text; every word and end marker is counted.
+
+    Each sentence is counted with one start marker, which is never predicted.
+
+    Args:
+        types: V, the size of the vocabulary that the text was encoded with.
+        prune: n-grams of 1, 2 .. n words that occur so often or less are left out of the model;
+            the last number holds for all longer ones. The first must be 0. As lmplz's --prune,
+            discounts are estimated before, and b(h) takes over what the left out ones had.
+        outside: words that the vocabulary lacks but the uniform distribution is spread over too;
+            their share is missing from the sum of 1. lmplz on a text without unknown words counts
+            its own <unk> as one.
+        padding: how the model's reading pads; no matter for the estimate.
+
+    Raises:
+        WordlabError: where the text is empty or `order` or `prune` make no sense.
+    """
+    thresholds = _thresholds(order, prune)
+    if not len(store):
+        raise WordlabError("there is no sentence to count n-grams in", mend="give a text")
+    grams = _count(store, order, types)
+    notes: list[str] = []
+    discounts = []
+    levels: list[_Level] = []
+    lower = np.array([1 / (types - 1 + outside)])
+    for length, threshold in enumerate(thresholds, start=1):
+        here = grams[length - 1]
+        longer = grams[length] if length < order else None
+        adjusted = _adjusted_counts(here, longer, store.start)
+        found, note = estimate_discounts(adjusted)
+        if note:
+            numbers = ", ".join(f"{discount:g}" for discount in found)
+            notes.append(f"{length}-grams: {note}; their discounts are {numbers}")
+        kept = here.counts > threshold if length > 1 else np.ones(types, dtype=bool)
+        contexts = len(grams[length - 2]) if length > 1 else 1
+        level = _interpolate(here, adjusted, kept, found, lower, contexts)
+        if length == 1:
+            level.probabilities[store.start] = 0
+        lower = level.probabilities
+        discounts.append(found)
+        levels.append(level)
+    model = BackoffModel(_orders(grams, levels, types), types, store.start, padding)
+    return KneserNey(model, tuple(discounts), tuple(notes))
+
+
+def _thresholds(order: int, prune: Sequence[int]) -> list[int]:
+    """One threshold for each length of n-gram."""
+    if order < 1:
+        raise WordlabError(f"an n-gram has 1 word or more, not {order}")
+    given = [*prune] or [0]
+    if given[0] != 0 or any(later < earlier for earlier, later in pairwise(given)):
+        raise WordlabError(
+            f"cannot prune by the counts {' '.join(map(str, given))}",
+            mend="start with 0, for the words themselves, and let no count be below the one before",
+        )
+    if len(given) > order:
+        raise WordlabError(f"there are {len(given)} counts to prune {order} orders by")
+    return given + given[-1:] * (order - len(given))
+
+
+def estimate_discounts(adjusted: Integers) -> tuple[Discounts, str]:
+    """D1, D2 and D3+ by counts of counts, and a note where the fallback had to be taken.
+
+    With n_j the number of n-grams of adjusted count j and Y = n_1 / (n_1 + 2 n_2),
+    D_j = j - (j + 1) Y n_(j+1) / n_j (Chen and Goodman 1998, equation 26).
+
+    Args:
+        adjusted: adjusted counts of the n-grams of one length, [G].
+    """
+    n = np.bincount(np.minimum(adjusted, 5), minlength=6).tolist()
+    absent = [j for j in (1, 2, 3) if not n[j]]
+    if absent:
+        return FALLBACK, f"none has the adjusted count {absent[0]}"
+    y = n[1] / (n[1] + 2 * n[2])
+    d1, d2, d3 = (j - (j + 1) * y * n[j + 1] / n[j] for j in (1, 2, 3))
+    # 0 would leave nothing for unseen words where all that was seen has this count.
+    if min(d1, d2, d3) <= 0:
+        return FALLBACK, f"counts of counts give the discounts {d1:.3g}, {d2:.3g}, {d3:.3g}"
+    return (d1, d2, d3), ""
+
+
+def _count(store: TokenStore, order: int, types: int) -> list[_Grams]:
+    """Count the n-grams of 1 to `order` words."""
+    tokens, depths = _with_starts(store)
+    words = np.arange(types)
+    nothing = np.zeros(types, dtype=np.int64)
+    # The start marker itself is counted 0 times: it is no word that follows another.
+    grams = [_Grams(words, words, nothing, nothing, store.counts(types))]
+    numbers = tokens.astype(np.int64)  # of the n-gram that ends at each token
+    for length in range(2, order + 1):
+        ends = np.flatnonzero(depths >= length)
+        keys, found, counts = np.unique(
+            numbers[ends] * types + tokens[ends - length + 1],
+            return_inverse=True,
+            return_counts=True,
+        )
+        suffixes, firsts = np.divmod(keys, types)
+        contexts = np.empty(len(keys), dtype=np.int64)
+        contexts[found] = numbers[ends - 1]
+        numbers[ends] = found
+        grams.append(_Grams(firsts, grams[-1].lasts[suffixes], suffixes, contexts, counts))
+    return grams
+
+
+def _with_starts(store: TokenStore) -> tuple[Ids, NDArray[np.int64]]:
+    """Set a start marker before each sentence; number the tokens of each sentence from 1."""
+    ids = np.asarray(store.ids)
+    firsts = np.append(0, np.flatnonzero(ids[:-1] == store.end) + 1)
+    tokens = np.insert(ids, firsts, store.start)
+    begins = firsts + np.arange(len(firsts))
+    lengths = np.diff(np.append(begins, len(tokens)))
+    return tokens, np.arange(1, len(tokens) + 1) - np.repeat(begins, lengths)
+
+
+def _adjusted_counts(here: _Grams, longer: _Grams | None, start: int) -> Integers:
+    """How often each n-gram counts: in how many ways it goes on to the left, or how often it is."""
+    if longer is None:
+        return here.counts
+    ways = np.bincount(longer.suffixes, minlength=len(here))
+    return np.where(here.firsts == start, here.counts, ways)
+
+
+def _interpolate(
+    grams: _Grams,
+    adjusted: Integers,
+    kept: NDArray[np.bool_],
+    discounts: Discounts,
+    lower: Floats,
+    contexts: int,
+) -> _Level:
+    """Estimate the n-grams of one length from those one shorter.
+
+    Args:
+        lower: probabilities of the n-grams one shorter.
+        contexts: how many of these there are.
+    """
+    discount = np.array([0, *discounts])[np.minimum(adjusted, 3)]
+    totals = np.bincount(grams.contexts, adjusted, minlength=contexts)
+    # An n-gram that is left out gives up its whole count.
+    freed = np.bincount(grams.contexts, np.where(kept, discount, adjusted), minlength=contexts)
+    weights = np.divide(freed, totals, out=np.zeros(contexts), where=totals > 0)
+    own = (adjusted - discount) / totals[grams.contexts]
+    return _Level(kept, own + weights[grams.contexts] * lower[grams.suffixes], weights)
+
+
+def _orders(grams: list[_Grams], levels: list[_Level], types: int) -> list[Order]:
+    """Number the contexts that are left densely, and sort the n-grams by context."""
+    orders: list[Order] = []
+    keys = places = np.zeros(1, dtype=np.int64)  # of the contexts; first the empty one
+    used = np.ones(1, dtype=bool)
+    for length, (here, level) in enumerate(zip(grams, levels, strict=True), start=1):
+        if length > 1:
+            shorter = grams[length - 2]
+            used = np.zeros(len(shorter), dtype=bool)
+            used[here.contexts[level.kept]] = True
+            keys = (places[shorter.suffixes] * types + shorter.firsts)[used]
+            places = np.cumsum(used) - 1
+        ngrams = places[here.contexts[level.kept]] * types + here.lasts[level.kept]
+        by_context = np.argsort(ngrams)
+        with np.errstate(divide="ignore"):  # the start marker's probability is 0
+            log_probs = np.log(level.probabilities[level.kept])
+        orders.append(
+            Order(keys, np.log(level.weights[used]), ngrams[by_context], log_probs[by_context])
+        )
+    return orders
