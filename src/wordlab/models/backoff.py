@@ -24,7 +24,7 @@ from wordlab.errors import WordlabError
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-CHUNK_NGRAMS = 1 << 16
+CHUNK_NGRAMS = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ class BackoffModel:
         numbers, rests = self._contexts_of(inputs)
         found = self._unigrams[words] + rests[0]
         for order, number, rest in zip(self.orders[1:], numbers[1:], rests[1:], strict=True):
-            places = _places(order.ngrams, self._key(number, words))
+            places = find_keys(order.ngrams, self._key(number, words))
             rows = np.flatnonzero(places >= 0)
             found[rows] = order.log_probs[places[rows]] + rest[rows]
         return found
@@ -142,7 +142,7 @@ class BackoffModel:
         if contexts.shape[1:] != (len(self.orders) - 1,):
             raise ValueError(f"contexts of {len(self.orders) - 1} words, not {contexts.shape}")
         self._check(contexts)
-        numbers = self._numbers(contexts)
+        numbers = self.context_numbers(contexts)
         rests = [np.zeros(len(contexts))]
         for order, number in zip(self.orders[:0:-1], numbers[:0:-1], strict=True):
             known = number >= 0
@@ -156,12 +156,12 @@ class BackoffModel:
         if ids.size and (ids.min() < 0 or ids.max() >= self.types):
             raise IndexError(f"ids of words must be from 0 to {self.types - 1}")
 
-    def _numbers(self, contexts: Integers) -> list[Integers]:
+    def context_numbers(self, contexts: Integers) -> list[Integers]:
         """The numbers of each row's last 0, 1 .. k words as contexts; -1 if unknown. k + 1 [B]."""
         numbers = [np.zeros(len(contexts), dtype=np.int64)]
         for distance in range(1, contexts.shape[1] + 1):
             keys = self._key(numbers[-1], contexts[:, -distance])
-            numbers.append(_places(self.orders[distance].contexts, keys))
+            numbers.append(find_keys(self.orders[distance].contexts, keys))
         return numbers
 
     def _span(self, order: Order, number: Integers) -> tuple[Integers, Integers]:
@@ -182,7 +182,7 @@ class BackoffModel:
             words = np.column_stack([self._words_of(contexts, length - 1), last])
             backoffs = np.zeros(len(words))
             if length < len(self.orders):
-                number = self._numbers(words)[length]
+                number = self.context_numbers(words)[length]
                 known = number >= 0
                 backoffs[known] = self.orders[length].backoffs[number[known]]
             yield Ngrams(words, order.log_probs[here], backoffs)
@@ -226,8 +226,8 @@ class BackoffModel:
         return cls(orders, types, start, padding)
 
 
-def _places(keys: Integers, wanted: Integers) -> Integers:
-    """Where each wanted key stands in ascending keys; -1 where it does not."""
+def find_keys(keys: Integers, wanted: Integers) -> Integers:
+    """Return where each wanted key stands in ascending keys; -1 where it does not."""
     if not len(keys):
         return np.full(len(wanted), -1)
     places = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
