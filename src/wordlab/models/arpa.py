@@ -247,7 +247,7 @@ class _Lines:
                 return numbers, texts
             numbers.append(number)
             texts.append(text)
-        self.text = None
+        self.number, self.text = numbers[-1], None
         return numbers, texts
 
     def fault(self, what: str, number: int | None = None, column: int = 1) -> NoReturn:
@@ -375,8 +375,9 @@ class _Section:
     def _learn(self, words: dict[str, int], names: list[str]) -> None:
         """Give the next ids to the words of the unigrams."""
         for row, name in enumerate(names):
-            if words.setdefault(name, len(words)) != len(words) - 1:
+            if name in words:
                 self._fault(row, 1, "stands there twice")
+            words[name] = len(words)
 
     def _fault(self, row: int, column: int, what: str) -> NoReturn:
         """Raise WordlabError at a column of a line."""

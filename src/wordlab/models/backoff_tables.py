@@ -29,9 +29,10 @@ def build_model(
 ) -> tuple[BackoffModel, int]:
     """Build a model from n-grams of 1, 2 .. n words, each table in any order.
 
-    A model needs each n-gram's context, and what is left of it without its first word. Where a
-    table lacks them, as pruned models may, they are added with the probability that backing off
-    gives them: the distributions stay what they were. An unlisted word has the probability 0.
+    A model needs each n-gram's context, and what is left of a context without its first or its
+    last word. Where a table lacks them, as pruned models may, they are added with the probability
+    that backing off gives them: the distributions stay what they were. A word without a unigram,
+    and the start marker, has the probability 0.
 
     Returns:
         The model, and how many n-grams of 2 words or more were added.
