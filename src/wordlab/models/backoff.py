@@ -102,13 +102,16 @@ class BackoffModel:
         numbers, rests = self._contexts_of(inputs)
         found = np.empty((len(rests[0]), self.types), dtype=np.float32)
         np.add(self._unigrams, rests[0][:, None], out=found, casting="same_kind")
+        flat = found.reshape(-1)
         for order, number, rest in zip(self.orders[1:], numbers[1:], rests[1:], strict=True):
             rows = np.flatnonzero(number >= 0)
-            first, last = self._span(order, number[rows])
-            listed = _ranges(first, last)
-            owners = np.repeat(rows, last - first)
-            words = order.ngrams[listed] % self.types
-            found[owners, words] = order.log_probs[listed] + rest[owners]
+            keys = number[rows] * self.types
+            first = np.searchsorted(order.ngrams, keys)
+            sizes = np.searchsorted(order.ngrams, keys + self.types) - first
+            listed = _ranges(first, sizes)
+            # A key less that of its context is a word, and its place in the context's row.
+            places = order.ngrams[listed] + np.repeat(rows * self.types - keys, sizes)
+            flat[places] = order.log_probs[listed] + np.repeat(rest[rows], sizes)
         return torch.from_numpy(found)
 
     def target_log_probs(
@@ -163,11 +166,6 @@ class BackoffModel:
             keys = self._key(numbers[-1], contexts[:, -distance])
             numbers.append(find_keys(self.orders[distance].contexts, keys))
         return numbers
-
-    def _span(self, order: Order, number: Integers) -> tuple[Integers, Integers]:
-        """Where the n-grams of contexts begin and end."""
-        key = number * self.types
-        return np.searchsorted(order.ngrams, key), np.searchsorted(order.ngrams, key + self.types)
 
     def _key(self, number: Integers, word: Integers) -> Integers:
         """Name of a pair; negative where the number is -1."""
@@ -234,11 +232,10 @@ def find_keys(keys: Integers, wanted: Integers) -> Integers:
     return np.where(keys[places] == wanted, places, -1)
 
 
-def _ranges(first: Integers, last: Integers) -> Integers:
-    """The whole numbers from each first to before its last, one stretch behind the other."""
-    sizes = last - first
-    shift = np.repeat(first - (np.cumsum(sizes) - sizes), sizes)
-    return shift + np.arange(len(shift))
+def _ranges(first: Integers, sizes: Integers) -> Integers:
+    """Count up from each first, as many numbers as its size says, one stretch behind the other."""
+    ends = np.cumsum(sizes)
+    return np.repeat(first - (ends - sizes), sizes) + np.arange(ends[-1] if len(ends) else 0)
 
 
 def _check_orders(orders: Sequence[Order], types: int, start: int) -> None:
