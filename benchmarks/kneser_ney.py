@@ -39,10 +39,10 @@ from wordlab.batching.windows import Windows
 from wordlab.corpus.store import TokenStore
 from wordlab.corpus.vocabulary import Vocabulary, VocabularySettings
 from wordlab.evaluation.cross_entropy import perplexity
-from wordlab.models.arpa import Arpa, read_arpa, write_arpa
-from wordlab.models.backoff import BackoffModel, Ngrams
-from wordlab.models.backoff_tables import build_model
-from wordlab.models.kneser_ney import estimate
+from wordlab.models.counts.arpa import Arpa, read_arpa, write_arpa
+from wordlab.models.counts.backoff import BackoffModel, Ngrams
+from wordlab.models.counts.backoff_tables import build_model
+from wordlab.models.counts.kneser_ney import estimate
 from wordlab.rendering.tables import as_text
 from wordlab.table import Column, Table
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from wordlab.batching.batch import Batch
 from wordlab.batching.windows import Windows
 from wordlab.corpus.store import TokenStore
 from wordlab.corpus.vocabulary import Vocabulary
@@ -24,6 +25,7 @@ from wordlab.evaluation.shared_words import (
     shared_words,
     words_outside,
 )
+from wordlab.models.language_model import Predictor, State
 
 VOCABULARY = Vocabulary(
     ("<unk>", "<s>", "</s>", "a", "b", "c"), np.array([10, 20, 20, 30, 15, 5]), 0, 1, 2
@@ -213,7 +215,7 @@ def test_the_p_value_by_hand() -> None:
 # -- different vocabularies -------------------------------------------------------------------
 
 
-class Always:
+class Always(Predictor):
     """The same distribution whatever the context."""
 
     reading = Windows(2)
@@ -221,8 +223,8 @@ class Always:
     def __init__(self, *probabilities: float) -> None:
         self.row = torch.tensor(probabilities).log()
 
-    def log_probs(self, inputs: torch.Tensor) -> torch.Tensor:
-        return self.row.expand(len(inputs), -1)
+    def predict(self, batch: Batch, state: State = None) -> tuple[torch.Tensor, State]:
+        return self.row.expand(len(batch.targets), -1), None
 
 
 def test_words_are_told_apart_from_their_order() -> None:
@@ -240,7 +242,8 @@ def test_shared_words_are_renormalised() -> None:
     assert others.tolist() == [2, 3, 4]
     # p: unknown 1/2, end 1/4, a 1/8, b 1/16, c 1/16; end, b and c have 3/8 together.
     model = Always(1 / 2, 0, 1 / 4, 1 / 8, 1 / 16, 1 / 16)
-    row = Among(model, torch.from_numpy(ids)).log_probs(torch.zeros(2, 1))[1].exp()
+    two = Windows(2).contexts([[], [3]], 1, 2)
+    row = Among(model, torch.from_numpy(ids)).predict(two)[0][1].exp()
     assert row.tolist() == pytest.approx([0, 0, 2 / 3, 0, 1 / 6, 1 / 6])
     text = TokenStore.in_memory([[4, 0]], VOCABULARY)
     found = score_tokens(Among(model, torch.from_numpy(ids)), text, vocabulary=6)

@@ -14,7 +14,7 @@ from wordlab.evaluation.bands import bands_of
 from wordlab.evaluation.cross_entropy import adjusted_nats
 from wordlab.evaluation.evaluation import evaluate
 from wordlab.evaluation.intervals import bootstrap_perplexity
-from wordlab.models.language_model import State
+from wordlab.models.language_model import Predictor, State
 
 # Counts: unknown 10, both markers 20, a 30, b 15, c 5: f = 10 / 100.
 VOCABULARY = Vocabulary(
@@ -23,7 +23,7 @@ VOCABULARY = Vocabulary(
 TEXT = TokenStore.in_memory([[3, 0], [4, 3, 5]], VOCABULARY)
 
 
-class Halves:
+class Halves(Predictor):
     """p: unknown 1/2, end 1/4, a 1/8, b 1/16, c 1/16, whatever the context."""
 
     reading = Windows(2)
@@ -84,7 +84,7 @@ def test_bands_go_by_rank_in_training() -> None:
 
 
 def test_a_text_that_is_never_missed() -> None:
-    class Sure:
+    class Sure(Predictor):
         reading = Windows(2)
 
         def predict(self, batch: Batch, state: State = None) -> tuple[torch.Tensor, State]:
@@ -99,7 +99,7 @@ def test_a_text_that_is_never_missed() -> None:
 
 
 def test_a_prediction_that_is_no_number_is_not_right() -> None:
-    class Lost:
+    class Lost(Predictor):
         reading = Windows(2)
 
         def predict(self, batch: Batch, state: State = None) -> tuple[torch.Tensor, State]:

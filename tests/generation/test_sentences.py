@@ -12,7 +12,7 @@ from wordlab.batching.windows import Windows
 from wordlab.corpus.vocabulary import Vocabulary
 from wordlab.errors import WordlabError
 from wordlab.generation.sentences import GenerationSettings, generate
-from wordlab.models.language_model import State
+from wordlab.models.language_model import Predictor, State
 
 VOCABULARY = Vocabulary(("<unk>", "<s>", "</s>", "a", "b"), np.ones(5, dtype=np.int64), 0, 1, 2)
 A, B, END = 3, 4, 2
@@ -24,7 +24,7 @@ NEXT = {
 }
 
 
-class Chain:
+class Chain(Predictor):
     """A bigram model with the probabilities of NEXT."""
 
     def __init__(self, padding: str = "full", order: int = 2) -> None:

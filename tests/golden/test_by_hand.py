@@ -13,9 +13,9 @@ from wordlab.corpus.store import TokenStore
 from wordlab.corpus.vocabulary import Vocabulary, VocabularySettings
 from wordlab.evaluation.cross_entropy import Score, adjusted_nats, perplexity, score_tokens
 from wordlab.inspection.cost import cost_of
-from wordlab.models.count_models import Unigram, WittenBell
+from wordlab.models.counts.yardsticks import Unigram, WittenBell
 from wordlab.models.feedforward import FeedforwardSettings
-from wordlab.models.language_model import State, build_model
+from wordlab.models.language_model import Predictor, State, build_model
 from wordlab.models.softmax_output import SoftmaxSettings
 from wordlab.training.settings import TrainingSettings
 
@@ -113,7 +113,7 @@ def test_ngrams_by_hand() -> None:
 
 def windows(inputs: list[list[int]]) -> Batch:
     places = np.arange(len(inputs))
-    return Batch(torch.tensor(inputs), torch.from_numpy(places), places)
+    return Batch(torch.tensor(inputs), torch.from_numpy(places), places, places)
 
 
 def test_witten_bell_by_hand() -> None:
@@ -135,7 +135,7 @@ def test_the_unigram_by_hand() -> None:
     assert p.tolist() == pytest.approx([1 / 13, 1 / 13, 3 / 13, 4 / 13, 2 / 13, 2 / 13])
 
 
-class Fixed:
+class Fixed(Predictor):
     """Gives the same distribution everywhere."""
 
     reading = Windows(2)

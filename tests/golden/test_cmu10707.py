@@ -10,7 +10,7 @@ from wordlab.corpus.preparation import PreparedCorpus, prepare
 from wordlab.corpus.text import read_text
 from wordlab.corpus.vocabulary import VocabularySettings
 from wordlab.evaluation.cross_entropy import score_tokens
-from wordlab.models.count_models import Unigram, WittenBell
+from wordlab.models.counts.yardsticks import Unigram, WittenBell
 
 READING = Windows(4, "single")
 

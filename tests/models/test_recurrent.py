@@ -187,7 +187,8 @@ def packed() -> tuple[Batch, Packing]:
     packing = Packing.of(np.array([len(row) for row in rows]))
     ids = torch.tensor([rows[s][t] for s, t in zip(packing.sequence, packing.time, strict=True)])
     places = np.arange(len(ids))
-    return Batch(ids, (ids + 1) % WORDS, places, tuple(packing.steps.tolist())), packing
+    steps = tuple(packing.steps.tolist())
+    return Batch(ids, (ids + 1) % WORDS, places, ids.numpy(), steps=steps), packing
 
 
 def without_dropout(settings: LstmSettings | ElmanSettings | GruSettings) -> LanguageModel:
@@ -267,7 +268,7 @@ def test_truncation_in_several_layers_is_a_run_from_the_state_before(
 
 def one(words: list[int]) -> Batch:
     ids = torch.tensor(words)
-    return Batch(ids, ids, np.arange(len(ids)), (1,) * len(ids))
+    return Batch(ids, ids, np.arange(len(ids)), ids.numpy(), steps=(1,) * len(ids))
 
 
 def test_a_truncation_longer_than_the_text_is_none() -> None:

@@ -17,7 +17,7 @@ from wordlab.corpus.store import TokenStore
 from wordlab.corpus.vocabulary import Vocabulary
 from wordlab.evaluation.intervals import bootstrap_perplexity
 from wordlab.generation.filters import temperature, top_k, top_p, without
-from wordlab.models.count_models import WittenBell
+from wordlab.models.counts.yardsticks import WittenBell
 
 TYPES = 7
 VOCABULARY = Vocabulary(

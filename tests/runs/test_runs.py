@@ -16,7 +16,8 @@ import torch
 import wordlab
 from wordlab.errors import WordlabError
 from wordlab.runs.files import read_tensors
-from wordlab.runs.run import CHECKPOINT, MODEL, Run
+from wordlab.runs.model_files import MODEL
+from wordlab.runs.run import CHECKPOINT, Run
 from wordlab.runs.settings import RunSettings
 from wordlab.runs.training_run import TrainingRun
 

@@ -130,6 +130,10 @@ class Reading(ABC):
         """The reading that training uses, with batches of `size` targets; as a rule, this one."""
         return self
 
+    def between_epochs(self, size: int) -> "Reading":
+        """A reading as good for watching progress, and quicker if there is one; else this one."""
+        return self
+
 
 def after(
     inputs: Tensor,

@@ -1,5 +1,6 @@
 """Sequences packed by time: the geometry that readings and recurrent layers share."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +39,16 @@ class Packing:
         firsts = np.cumsum(steps) - steps
         sequence = np.arange(len(time)) - firsts[time]
         return cls(lengths, steps, sequence, time)
+
+    @classmethod
+    def from_steps(cls, steps: Sequence[int]) -> "Packing":
+        """The packing whose `steps` these are.
+
+        >>> Packing.from_steps((2, 1, 1)).lengths.tolist()
+        [3, 1]
+        """
+        falling = -np.asarray(steps, dtype=np.int64)
+        return cls.of(np.searchsorted(falling, -np.arange(steps[0]), side="left"))
 
     @property
     def lasts(self) -> Indices:

@@ -22,9 +22,11 @@ class Sentences(Reading):
     Attributes:
         unpredicted: words at the beginning of each sentence that are read but no targets; 2 gives
             the targets of CMU 10-707's 4-grams.
+        train_all: training has them for targets nevertheless.
     """
 
     unpredicted: int = 0
+    train_all: bool = False
 
     @property
     def protocol(self) -> str:
@@ -41,6 +43,10 @@ class Sentences(Reading):
     def fewest_words(self) -> int:
         """The words that are no targets."""
         return self.unpredicted
+
+    def in_training(self, size: int) -> "Sentences":
+        """With all targets, if so wished."""
+        return Sentences() if self.train_all else self
 
     def batches(
         self,
@@ -132,6 +138,10 @@ class Stream(Reading):
     def in_training(self, size: int) -> "Stream":
         """As many lanes as fill a batch."""
         return replace(self, lanes=max(1, size // self.length))
+
+    def between_epochs(self, size: int) -> "Stream":
+        """The lanes of training: one lane takes a step a token, which is slow."""
+        return self.in_training(size)
 
     def batches(
         self,

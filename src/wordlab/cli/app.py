@@ -23,6 +23,7 @@ COMMANDS = (
     "prepare",
     "train",
     "resume",
+    "mix",
     "evaluate",
     "compare",
     "score",

@@ -28,13 +28,19 @@ def describe(
     import torch
 
     from wordlab.config import apply_overrides, read_toml, validate
-    from wordlab.inspection.cost import cost_of
-    from wordlab.models.language_model import build_model
+    from wordlab.errors import WordlabError
+    from wordlab.inspection.cost import cost_of, model_tables
+    from wordlab.models.language_model import NetworkSettings, build_model
     from wordlab.recipes import RECIPES, read_recipe
+    from wordlab.runs.model_files import MIXTURE
     from wordlab.runs.run import Run
     from wordlab.runs.settings import RunSettings
 
     data: dict[str, object] = {}
+    if what and Path(what, MIXTURE).exists():
+        run = Run.load(what)
+        show(model_tables(run.model, run.settings.training))
+        return
     if what and Path(what).is_dir():
         run = Run.load(what)
         vocabulary = len(run.vocabulary)
@@ -46,6 +52,12 @@ def describe(
     settings = validate(RunSettings, apply_overrides(data, overrides), source=what or "--set")
     if what in RECIPES and settings.vocabulary.size:
         vocabulary = settings.vocabulary.size
+    if not isinstance(settings.model, NetworkSettings):
+        raise WordlabError(
+            f"a model of type {settings.model.type} is only as large as what it counts",
+            where=what or "--set",
+            mend="train it: its n-grams are then listed",
+        )
     with torch.device("meta"):  # shapes only: nothing is allocated, whatever the size
         model = build_model(settings.model, settings.output, vocabulary, seed=0)
     cost = cost_of(model, settings.training)

@@ -18,6 +18,13 @@ def evaluate(
     yardsticks: Annotated[
         bool, typer.Option(help="Score the unigram and an interpolated n-gram beside it.")
     ] = True,
+    reading: Annotated[
+        str,
+        typer.Option(
+            "--reading",
+            help="Of recurrent models: sentences, each from a zero state, or one stream.",
+        ),
+    ] = "",
     layout: LayoutOption = "",
     tokens: TokensOption = "",
     as_json: Json = False,
@@ -27,7 +34,7 @@ def evaluate(
 
     opened = Run.load(run)
     text = opened.read(texts, layout=layout, tokens=tokens)
-    evaluation = opened.evaluate(text, yardsticks=yardsticks)
+    evaluation = opened.evaluate(text, yardsticks=yardsticks, reading=reading)
     if as_json:
         show_json(evaluation.as_json())
     else:

@@ -97,4 +97,5 @@ def run(
     path = folder or next_free(Path("runs") / name)
     if not as_json:
         note(f"{recipe.summary} Run folder: {path}")
-    train_and_summarise(TrainingRun.start(checked, path), as_json=as_json)
+    training = TrainingRun.start(checked, path)
+    train_and_summarise(training, as_json=as_json, sentences=3)

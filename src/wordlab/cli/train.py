@@ -75,69 +75,81 @@ def given_settings(
     return data
 
 
-def train_and_summarise(training: "TrainingRun", *, as_json: bool) -> None:
-    """Train, then print the best epoch's figures and where the run lies."""
+def train_and_summarise(training: "TrainingRun", *, as_json: bool, sentences: int = 0) -> None:
+    """Train, then print the kept model's figures on the validation text and where the run lies.
+
+    Args:
+        sentences: how many to generate and print, too.
+    """
+    from dataclasses import asdict
+
     from wordlab.cli.progress import train_and_show
-    from wordlab.evaluation.cross_entropy import perplexity
-    from wordlab.inspection.cost import cost_of
+    from wordlab.inspection.cost import model_tables, size_of
+    from wordlab.rendering.report import sentences_table
     from wordlab.table import Table
+    from wordlab.training.trainer import Trainer
 
     run, trainer = training.run, training.trainer
     for line in training.notes:
         note(f"note: {line}")
     counts = {
-        name: int(trainer.model.reading.target_counts(store, len(run.vocabulary)).sum())
+        name: int(trainer.reading.target_counts(store, len(run.vocabulary)).sum())
         for name, store in (("train", trainer.train), ("validation", trainer.validation))
     }
-    cost = cost_of(trainer.model, run.settings.training)
     if not as_json:
-        show(
+        data = Table.of_pairs(
+            "Data",
             [
-                Table.of_pairs(
-                    "Data",
-                    [
-                        ("words in the vocabulary", len(run.vocabulary)),
-                        ("training targets", counts["train"]),
-                        ("validation targets", counts["validation"]),
-                        ("protocol", trainer.model.reading.protocol),
-                    ],
-                ),
-                cost.table(),
-                cost.summary(),
-            ]
+                ("words in the vocabulary", len(run.vocabulary)),
+                ("training targets", counts["train"]),
+                ("validation targets", counts["validation"]),
+                ("protocol", trainer.reading.protocol),
+            ],
         )
+        network = trainer.model if isinstance(trainer, Trainer) else None
+        show([data, *(model_tables(network, run.settings.training) if network else [])])
     done = train_and_show(training)
     best = trainer.progress.best
     if best is None:
         return
-    figures = {
-        "run": str(done.path),
-        "perplexity": perplexity(best.validation_nats),
-        "nats_per_token": best.validation_nats,
-        "accuracy": best.validation_accuracy,
-        "epochs": len(trainer.progress.history),
-        "best_epoch": best.epoch,
-        "seconds": trainer.progress.seconds,
-        "vocabulary": len(run.vocabulary),
-        "parameters": cost.counted,
-        "train_targets": counts["train"],
-        "validation_targets": counts["validation"],
-    }
+    evaluation = done.evaluate_store(done.store("validation"), "validation", yardsticks=False)
+    score = evaluation.overall
+    enough = sentences and not done.model.reading.fewest_words
+    made = done.generate(count=sentences, words=20) if enough else []
     if as_json:
-        show_json(figures)
+        show_json(
+            {
+                "run": str(done.path),
+                "perplexity": score.perplexity,
+                "adjusted_perplexity": evaluation.adjusted_perplexity,
+                "nats_per_token": score.nats_per_token,
+                "accuracy": score.accuracy,
+                "protocol": evaluation.protocol,
+                "epochs": len(trainer.progress.history),
+                "best_epoch": best.epoch,
+                "seconds": trainer.progress.seconds,
+                "vocabulary": len(run.vocabulary),
+                "parameters": size_of(done.model),
+                "train_targets": counts["train"],
+                "validation_targets": counts["validation"],
+                "sentences": [asdict(sentence) for sentence in made],
+            }
+        )
         return
-    show(
-        [
-            Table.of_pairs(
-                "Validation",
-                [
-                    ("perplexity", f"{figures['perplexity']:.2f}"),
-                    ("nats a token", f"{best.validation_nats:.4f}"),
-                    ("top-1 accuracy", f"{100 * best.validation_accuracy:.2f} %"),
-                    ("best epoch", f"{best.epoch} of {len(trainer.progress.history)}"),
-                    ("seconds", f"{trainer.progress.seconds:.1f}"),
-                    ("run folder", str(done.path)),
-                ],
-            )
-        ]
+    counted = (
+        [] if isinstance(trainer, Trainer) else model_tables(done.model, run.settings.training)
     )
+    figures = Table.of_pairs(
+        "Validation",
+        [
+            ("perplexity", f"{score.perplexity:.2f}"),
+            ("UNK-adjusted perplexity", f"{evaluation.adjusted_perplexity:.2f}"),
+            ("nats a token", f"{score.nats_per_token:.4f}"),
+            ("top-1 accuracy", f"{100 * score.accuracy:.2f} %"),
+            ("best epoch", f"{best.epoch} of {len(trainer.progress.history)}"),
+            ("seconds", f"{trainer.progress.seconds:.1f}"),
+            ("run folder", str(done.path)),
+        ],
+        note=evaluation.note,
+    )
+    show([*counted, figures, *([sentences_table(made)] if made else [])])

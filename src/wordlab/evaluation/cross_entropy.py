@@ -164,7 +164,7 @@ def _score_chunks(
     entropies: bool,
     most: int | None,
 ) -> Iterator[tuple[NDArray[np.int64], ...]]:
-    size = max(1, CHUNK_LOGITS // vocabulary)
+    size = max(1, min(CHUNK_LOGITS // vocabulary, model.segment or len(store)))
     first, last, every = 0, None, 1
     if most is not None and most < len(store):
         if reading.carries:
@@ -175,8 +175,6 @@ def _score_chunks(
             first = every // 2
     state: State = None
     for batch in islice(reading.batches(store, size), first, last, every):
-        if not batch.continues:
-            state = None
         log_probs, state = model.predict(batch, state)
         target = batch.targets.to(log_probs.device)[:, None]
         of_target = log_probs.gather(1, target)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from wordlab.batching.batch import Reading
 from wordlab.corpus.store import TokenStore
 from wordlab.corpus.vocabulary import Vocabulary
 from wordlab.evaluation.bands import score_bands
@@ -174,6 +175,7 @@ def evaluate(
     vocabulary: Vocabulary,
     *,
     text: str,
+    reading: Reading | None = None,
     yardsticks: Mapping[str, Predictor] | None = None,
 ) -> Evaluation:
     """Score a text and gather the figures.
@@ -181,13 +183,15 @@ def evaluate(
     Args:
         store: the text, encoded with the model's vocabulary.
         text: its name, for the record.
+        reading: how the model reads it; None for its own way.
         yardsticks: models with the same reading, scored on the same targets.
     """
-    tokens = score_tokens(model, store, vocabulary=len(vocabulary))
+    reading = reading or model.reading
+    tokens = score_tokens(model, store, vocabulary=len(vocabulary), reading=reading)
     known = tokens.targets != vocabulary.unknown
     return Evaluation(
         text=text,
-        protocol=model.reading.protocol,
+        protocol="; ".join(filter(None, (reading.protocol, model.adaptation))),
         sentences=store.header.sentences,
         words=store.header.words,
         unknown_words=store.header.unknown,

@@ -2,14 +2,14 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from wordlab.batching.batch import Batch, Reading
+from wordlab.batching.batch import Batch
 from wordlab.corpus.vocabulary import Vocabulary
 from wordlab.evaluation.cross_entropy import TokenScores
 from wordlab.models.language_model import Predictor, State
@@ -39,27 +39,20 @@ def shared_words(a: Vocabulary, b: Vocabulary) -> tuple[NDArray[np.int64], NDArr
     return np.flatnonzero(known), in_b[known]
 
 
-@dataclass(frozen=True)
-class Among:
+class Among(Predictor):
     """A model that is told that the next word is among some: p(w) / sum of p over these words.
 
-    Attributes:
+    Args:
         model: any model; its distributions are taken whole, then renormalised.
         words: ids that keep a probability; the others have 0. int64 [S]
     """
 
-    model: Predictor
-    words: Tensor
-
-    @property
-    def reading(self) -> Reading:
-        """How the model reads a text, which the renormalisation does not change."""
-        return self.model.reading
-
-    @property
-    def adaptation(self) -> str:
-        """What the model takes from the text that it scores."""
-        return self.model.adaptation
+    def __init__(self, model: Predictor, words: Tensor) -> None:
+        self.model = model
+        self.words = words
+        self.reading = model.reading
+        self.adaptation = model.adaptation
+        self.segment = model.segment
 
     @torch.no_grad()
     def predict(self, batch: Batch, state: State = None) -> tuple[Tensor, State]:

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from wordlab.models.language_model import LanguageModel, LayerCost
+from wordlab.models.language_model import CountModel, LanguageModel, LayerCost, Predictor
+from wordlab.models.mixture import Mixture
 from wordlab.models.softmax_output import CHUNK_LOGITS
 from wordlab.table import Table
 from wordlab.training.settings import TrainingSettings
@@ -84,3 +85,23 @@ def cost_of(model: LanguageModel, training: TrainingSettings) -> Cost:
         optimizer_numbers=training.optimizer.numbers + (training.averaging > 0),
         batch_bytes=(2 * logits + 4 * training.batch * model.encoder.features) * FLOAT_BYTES,
     )
+
+
+def model_tables(model: Predictor, training: TrainingSettings) -> list[Table]:
+    """What a model is made of: a network's layers, a count model's n-grams, a mixture's weights."""
+    if isinstance(model, LanguageModel):
+        cost = cost_of(model, training)
+        return [cost.table(), cost.summary()]
+    if isinstance(model, CountModel):
+        contents = [*model.contents.items(), ("in all", sum(model.contents.values()))]
+        return [Table.of_pairs("Model", contents)]
+    return [model.table()] if isinstance(model, Mixture) else []
+
+
+def size_of(model: Predictor) -> int:
+    """Trained or counted numbers: parameters, n-grams, or both of all members."""
+    if isinstance(model, LanguageModel):
+        return sum(p.numel() for p in model.parameters())
+    if isinstance(model, CountModel):
+        return sum(model.contents.values())
+    return sum(map(size_of, model.members)) if isinstance(model, Mixture) else 0

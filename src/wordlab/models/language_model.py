@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -40,27 +40,28 @@ State = Any
 """What a model carries from a batch to the one that continues it; None at the beginning."""
 
 
-class Predictor(Protocol):
-    """What evaluation, scoring and generation need: a reading and next-word distributions."""
+class Predictor(ABC):
+    """What evaluation, scoring and generation need: a reading and next-word distributions.
 
-    @property
-    def reading(self) -> Reading:
-        """How the model reads a text."""
-        ...
+    Attributes:
+        reading: how the model reads a text.
+        adaptation: what it takes from the text that it scores, in words; empty if nothing but the
+            context of each word.
+        segment: the most targets that it may be given at a time; None: any number.
+    """
 
-    @property
-    def adaptation(self) -> str:
-        """What it takes from the text that it scores, in words; empty if nothing but contexts."""
-        ...
+    reading: Reading
+    adaptation: str = ""
+    segment: int | None = None
 
+    @abstractmethod
     def predict(self, batch: Batch, state: State = None) -> tuple[Tensor, State]:
         """Natural-log probabilities of each target's place, [N, V] float32, and the state after.
 
         Args:
             batch: of the model's reading.
-            state: what the batch before returned, if this one continues it.
+            state: what the batch before in the text returned; None at the text's beginning.
         """
-        ...
 
 
 @dataclass(frozen=True)
@@ -175,28 +176,30 @@ class NetworkSettings(ModelSettings, ABC):
 class CountModel(Predictor, ABC):
     """A model that is counted in one pass over its training text."""
 
-    notes: tuple[str, ...]
-    """What had to be done otherwise than asked, in words."""
-
     @abstractmethod
     def tensors(self) -> dict[str, Tensor]:
         """All that the model is, for a file."""
 
+    @property
     @abstractmethod
-    def sizes(self) -> Mapping[str, int]:
-        """What it holds, by name."""
+    def contents(self) -> Mapping[str, int]:
+        """How much it holds of what, by name."""
 
 
 class CountSettings(ModelSettings, ABC):
     """Settings of a family that is counted."""
 
     @abstractmethod
-    def fit(self, store: TokenStore, vocabulary: int) -> CountModel:
-        """Count a text."""
+    def fit(self, store: TokenStore, vocabulary: int) -> tuple[CountModel, tuple[str, ...]]:
+        """Count a text; return the model, and in words what was done otherwise than asked."""
 
     @abstractmethod
-    def restore(self, tensors: Mapping[str, Tensor], vocabulary: int, start: int) -> CountModel:
-        """Take back a model from its `tensors`; ValueError where they are none of its kind."""
+    def restore(self, tensors: Mapping[str, Tensor]) -> CountModel:
+        """Take back a model from its `tensors`.
+
+        Raises:
+            WordlabError: where they are none of its kind.
+        """
 
 
 class OutputSettings(Settings, ABC):
@@ -209,20 +212,14 @@ class OutputSettings(Settings, ABC):
         """Make the layer with fresh weights."""
 
 
-class LanguageModel(nn.Module):
+class LanguageModel(nn.Module, Predictor):
     """An encoder and an output layer; calling it is the training step's forward pass."""
-
-    adaptation = ""
 
     def __init__(self, encoder: Encoder, output: OutputLayer) -> None:
         super().__init__()
         self.encoder = encoder
         self.output = output
-
-    @property
-    def reading(self) -> Reading:
-        """How the model reads text."""
-        return self.encoder.reading
+        self.reading = encoder.reading
 
     def forward(self, batch: Batch, state: tuple[Tensor, ...] = ()) -> Loss:
         """Return the batch's summed nats, with a gradient, and the state after it."""
@@ -234,7 +231,7 @@ class LanguageModel(nn.Module):
     def predict(self, batch: Batch, state: State = None) -> tuple[Tensor, State]:
         """Natural-log probabilities of each target's place [N, V], and the state after."""
         here = batch.to(next(self.parameters()).device)
-        encoded: Encoded = self.encoder(here, state or ())
+        encoded: Encoded = self.encoder(here, state if state and batch.continues else ())
         return self.output.log_probs(encoded.features), encoded.state
 
     def costs(self) -> list[LayerCost]:

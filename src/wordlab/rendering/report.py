@@ -17,10 +17,11 @@ from wordlab.inspection.corpus import (
     rank_chart,
     top_table,
 )
-from wordlab.inspection.cost import cost_of
+from wordlab.inspection.cost import model_tables
 from wordlab.inspection.learning import history_table, learning_chart
 from wordlab.inspection.maps import word_map
 from wordlab.inspection.neighbours import METRICS, nearest, neighbours_table
+from wordlab.models.language_model import LanguageModel
 from wordlab.rendering.charts import as_figure, interactive_script
 from wordlab.rendering.tables import as_html
 from wordlab.runs.files import write_whole
@@ -44,23 +45,14 @@ def write_report(run: Run, path: Path) -> None:
 def report_sections(run: Run) -> Sequence[Section]:
     """Settings, texts, learning curves, evaluation, bands, sentences, neighbours, map."""
     train, validation = run.store("train"), run.store("validation")
-    order = run.settings.model.yardstick.order
+    order = run.yardstick.order
     statistics = count_ngrams(train, order, len(run.vocabulary), second=validation)
     evaluation = run.evaluate_store(validation, "the validation text")
-    cost = cost_of(run.model, run.settings.training)
-    vectors = run.word_vectors()
-    frequent = run.vocabulary.frequent_words(1000)
-    words = [run.vocabulary.words[i] for i in frequent[20 : 20 + 16 * 8 : 16]]
-    found = [
-        neighbour
-        for metric in METRICS
-        for neighbour in nearest(vectors, run.vocabulary, words, metric=metric)
-    ]
     types = int(run.environment.get("data", {}).get("types", 0))
     return [
         Section("Evaluation", (evaluation.summary(), evaluation.table())),
         Section("By frequency", (bands_chart(evaluation), evaluation.bands_table())),
-        Section("Learning curves", (learning_chart(run.history), history_table(run.history))),
+        *_learning_sections(run),
         Section(
             "Texts",
             (
@@ -72,10 +64,35 @@ def report_sections(run: Run) -> Sequence[Section]:
             ),
         ),
         Section("Sentences", (sentences_table(sample_sentences(run)),)),
+        *_vector_sections(run),
+        Section("Model", tuple(model_tables(run.model, run.settings.training))),
+        Section("Settings", (settings_table(run), environment_table(run))),
+    ]
+
+
+def _learning_sections(run: Run) -> list[Section]:
+    """Curves and table of the epochs, where there were any."""
+    if not run.history:
+        return []
+    parts = learning_chart(run.history), history_table(run.history)
+    return [Section("Learning curves", parts)]
+
+
+def _vector_sections(run: Run) -> list[Section]:
+    """Neighbours and map, of models that have word vectors."""
+    if not isinstance(run.model, LanguageModel):
+        return []
+    vectors = run.word_vectors()
+    frequent = run.vocabulary.frequent_words(1000)
+    words = [run.vocabulary.words[i] for i in frequent[20 : 20 + 16 * 8 : 16]]
+    found = [
+        neighbour
+        for metric in METRICS
+        for neighbour in nearest(vectors, run.vocabulary, words, metric=metric)
+    ]
+    return [
         Section("Nearest words", (neighbours_table(found, 1000),)),
         Section("Word map", _map_parts(run)),
-        Section("Model", (cost.table(), cost.summary())),
-        Section("Settings", (settings_table(run), environment_table(run))),
     ]
 
 

@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from wordlab.batching.batch import Reading
+from wordlab.batching.windows import Windows
 from wordlab.config import read_json, validate
 from wordlab.corpus.preparation import encode
 from wordlab.corpus.store import TokenStore
@@ -20,13 +22,21 @@ from wordlab.errors import WordlabError
 from wordlab.evaluation.evaluation import Evaluation, evaluate
 from wordlab.evaluation.surprisal import WordScore, score_words
 from wordlab.generation.sentences import Generated, GenerationSettings, generate
-from wordlab.models.count_models import Unigram, WittenBell
-from wordlab.models.language_model import LanguageModel, Predictor, build_model
-from wordlab.runs.files import read_tensors
+from wordlab.models.counts.yardsticks import Unigram, WittenBell
+from wordlab.models.language_model import (
+    LanguageModel,
+    Predictor,
+)
+from wordlab.runs.model_files import (
+    SETTINGS,
+    VOCABULARY,
+    load_model,
+    read_settings,
+    reading_of,
+)
 from wordlab.runs.settings import RunSettings
 from wordlab.training.progress import Epoch
 
-SETTINGS, VOCABULARY, MODEL = "settings.json", "vocabulary.tsv", "model.safetensors"
 CHECKPOINT, HISTORY, ENVIRONMENT = "checkpoint.safetensors", "history.jsonl", "environment.json"
 CORPUS = "corpus"
 
@@ -66,10 +76,7 @@ class Run:
                 where=str(path),
                 mend="name a folder made by wordlab train",
             )
-        data = read_json(folder / SETTINGS)
-        if not isinstance(data, dict):
-            raise WordlabError("holds no settings", where=str(folder / SETTINGS))
-        settings = validate(RunSettings, data, source=str(folder / SETTINGS))
+        settings = read_settings(folder)
         vocabulary = Vocabulary.load(folder / VOCABULARY, settings.vocabulary)
         return cls(folder, settings, vocabulary)
 
@@ -79,40 +86,32 @@ class Run:
         return self.path.resolve().name
 
     @cached_property
-    def model(self) -> LanguageModel:
-        """The model with its best weights, in evaluation mode."""
-        path = self.path / MODEL
-        if not path.exists():
-            raise WordlabError(
-                "has no finished epoch yet",
-                where=str(self.path),
-                mend=f"let it train further: wordlab resume {self.path}",
-            )
-        tensors, metadata = read_tensors(path)
-        if metadata.get("vocabulary") != self.vocabulary.hash:
-            raise WordlabError(
-                f"belongs to vocabulary {metadata.get('vocabulary')}, but the folder's is "
-                f"{self.vocabulary.hash}",
-                where=str(path),
-                mend="put back the vocabulary.tsv that the run was trained with",
-            )
-        model = self.fresh_model()
-        try:
-            model.load_state_dict(tensors)
-        except RuntimeError as error:
-            raise WordlabError(
-                f"does not fit the folder's settings ({str(error).splitlines()[-1].strip()})",
-                where=str(path),
-                mend="put back the settings.json that the run was trained with",
-            ) from None
-        return model.eval()
+    def model(self) -> Predictor:
+        """The model as it was trained best, ready to predict."""
+        return load_model(self.path, self.settings, self.vocabulary)
 
-    def fresh_model(self) -> LanguageModel:
-        """The model as it was before training."""
-        settings = self.settings
-        return build_model(
-            settings.model, settings.output, len(self.vocabulary), seed=settings.training.seed
-        )
+    @property
+    def network(self) -> LanguageModel:
+        """The model, where it is a network.
+
+        Raises:
+            WordlabError: where it is counted or mixed, and so has no word vectors and no units.
+        """
+        if not isinstance(self.model, LanguageModel):
+            raise WordlabError(
+                "is no network: it has no word vectors and no units",
+                where=str(self.path),
+                mend="name a run whose model was trained by gradients",
+            )
+        return self.model
+
+    def reading(self, name: str = "") -> Reading:
+        """How the model reads a text: its own way, or the one of this name.
+
+        Raises:
+            WordlabError: where it cannot read so.
+        """
+        return reading_of(self.settings, name, self.path) if name else self.model.reading
 
     @cached_property
     def history(self) -> list[Epoch]:
@@ -163,6 +162,11 @@ class Run:
             paths, layout=layout or own.layout, tokens=tokens or own.tokens, form=own.form
         )
 
+    @property
+    def yardstick(self) -> Windows:
+        """Windows of the n-gram that the model is compared with."""
+        return self.settings.model.yardstick
+
     @cached_property
     def yardsticks(self) -> dict[str, Predictor]:
         """The unigram and an interpolated n-gram, fitted on the run's training text.
@@ -171,7 +175,7 @@ class Run:
         """
         reading = self.model.reading
         train, types = self.store("train"), len(self.vocabulary)
-        order = self.settings.model.yardstick
+        order = self.yardstick
         found: dict[str, Predictor] = {
             "unigram (add-one)": Unigram(reading, reading.target_counts(train, types))
         }
@@ -180,14 +184,18 @@ class Run:
             found[name] = WittenBell(order, train, types)
         return found
 
-    def evaluate(self, text: TextLike, *, yardsticks: bool = True) -> Evaluation:
-        """Score a text: perplexity, accuracy, bands, interval, beside the yardsticks."""
+    def evaluate(self, text: TextLike, *, yardsticks: bool = True, reading: str = "") -> Evaluation:
+        """Score a text: perplexity, accuracy, bands, interval, beside the yardsticks.
+
+        Args:
+            reading: "sentences" or "stream"; empty for the model's own way.
+        """
         source = self.text(text)
         store = TokenStore.in_memory(encode(source, self.vocabulary), self.vocabulary)
-        return self.evaluate_store(store, source.name, yardsticks=yardsticks)
+        return self.evaluate_store(store, source.name, yardsticks=yardsticks, reading=reading)
 
     def evaluate_store(
-        self, store: TokenStore, name: str, *, yardsticks: bool = True
+        self, store: TokenStore, name: str, *, yardsticks: bool = True, reading: str = ""
     ) -> Evaluation:
         """Score a text that is encoded already, for example one of the run's own."""
         return evaluate(
@@ -195,12 +203,13 @@ class Run:
             store,
             self.vocabulary,
             text=name,
+            reading=self.reading(reading),
             yardsticks=self.yardsticks if yardsticks else None,
         )
 
     def word_vectors(self) -> NDArray[np.float32]:
         """The input embeddings, one row a word of the vocabulary. [V, E]"""
-        vectors: NDArray[np.float32] = self.model.encoder.word_vectors().detach().numpy()
+        vectors: NDArray[np.float32] = self.network.encoder.word_vectors().detach().numpy()
         return vectors
 
     def score(self, text: TextLike, *, end: bool = False) -> Iterator[WordScore]:

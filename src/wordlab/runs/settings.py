@@ -7,6 +7,7 @@ from pydantic import Field
 from wordlab.config import PartOf, Settings
 from wordlab.corpus.text import TextSettings
 from wordlab.corpus.vocabulary import VocabularySettings
+from wordlab.models.counts.kneser_ney import KneserNeySettings
 from wordlab.models.feedforward import FeedforwardSettings
 from wordlab.models.language_model import MODELS, OUTPUT_LAYERS, ModelSettings, OutputSettings
 from wordlab.models.recurrent.elman import ElmanSettings
@@ -16,7 +17,7 @@ from wordlab.models.softmax_output import SoftmaxSettings
 from wordlab.training.settings import TrainingSettings
 
 # Every family is registered by its import.
-FAMILIES = (FeedforwardSettings, ElmanSettings, GruSettings, LstmSettings)
+FAMILIES = (FeedforwardSettings, ElmanSettings, GruSettings, LstmSettings, KneserNeySettings)
 
 
 class DataSettings(Settings):

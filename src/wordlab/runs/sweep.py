@@ -27,7 +27,8 @@ from typing import Any
 from wordlab.config import apply_overrides, read_json, split_values, validate
 from wordlab.errors import WordlabError
 from wordlab.runs.files import write_json
-from wordlab.runs.run import ENVIRONMENT, SETTINGS
+from wordlab.runs.model_files import SETTINGS
+from wordlab.runs.run import ENVIRONMENT
 from wordlab.runs.settings import RunSettings
 
 CELLS, LOCK = "cells", "sweep.lock"

@@ -15,20 +15,13 @@ from wordlab.config import validate
 from wordlab.corpus.preparation import prepare
 from wordlab.corpus.text import Text, TextSettings, read_text, text_of
 from wordlab.errors import WordlabError
+from wordlab.models.language_model import CountSettings
 from wordlab.runs.environment import describe_environment
 from wordlab.runs.files import read_tensors, write_json, write_tensors, write_whole
-from wordlab.runs.run import (
-    CHECKPOINT,
-    CORPUS,
-    ENVIRONMENT,
-    HISTORY,
-    MODEL,
-    SETTINGS,
-    VOCABULARY,
-    Run,
-    TextLike,
-)
+from wordlab.runs.model_files import MIXTURE, MODEL, SETTINGS, VOCABULARY, fresh_network
+from wordlab.runs.run import CHECKPOINT, CORPUS, ENVIRONMENT, HISTORY, Run, TextLike
 from wordlab.runs.settings import RunSettings
+from wordlab.training.counting import CountTrainer
 from wordlab.training.progress import Epoch, Progress, Step
 from wordlab.training.trainer import Trainer
 
@@ -47,12 +40,12 @@ class TrainingRun:
         threads = run.settings.training.threads
         if threads is not None:
             torch.set_num_threads(threads)
-        self.trainer = Trainer(
-            run.fresh_model(),
-            run.store("train"),
-            run.store("validation"),
-            run.settings.training,
-            len(run.vocabulary),
+        texts = run.store("train"), run.store("validation")
+        settings, types = run.settings, len(run.vocabulary)
+        self.trainer = (
+            CountTrainer(settings.model, *texts, settings.training, types)
+            if isinstance(settings.model, CountSettings)
+            else Trainer(fresh_network(settings, run.vocabulary), *texts, settings.training, types)
         )
         self._saved = time.monotonic()
 
@@ -130,8 +123,10 @@ class TrainingRun:
     @classmethod
     def resume(cls, path: str | Path) -> "TrainingRun":
         """Go on where the last checkpoint stands, or from the start if there is none."""
+        folder = Path(path)
+        if (folder / MIXTURE).exists():
+            raise WordlabError("is a mixture: its members are trained", where=str(path))
         self = cls(Run.load(path))
-        folder = self.run.path
         if (folder / CHECKPOINT).exists():
             self._restore(folder / CHECKPOINT, folder / MODEL)
         elif (folder / MODEL).exists():

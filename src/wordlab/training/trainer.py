@@ -51,7 +51,10 @@ class Trainer:
         self.vocabulary = vocabulary
         self.progress = Progress()
         self.stopped = False
-        self._target_counts = model.reading.target_counts(train, vocabulary)
+        self.reading = model.reading
+        self._reading = model.reading.in_training(settings.batch)
+        self._watched = model.reading.between_epochs(settings.batch)
+        self._target_counts = self._reading.target_counts(train, vocabulary)
         validation_counts = model.reading.target_counts(validation, vocabulary)
         for name, counts in (("training", self._target_counts), ("validation", validation_counts)):
             if not counts.sum():
@@ -79,7 +82,6 @@ class Trainer:
             )
         self._average = WeightAverage(model, settings.averaging)
         self._best = self._average.weights()
-        self._reading = model.reading.in_training(settings.batch)
         self._state: tuple[Tensor, ...] = ()
         self._rng = torch.Generator()
         self._rng.manual_seed(settings.seed)
@@ -320,5 +322,5 @@ class Trainer:
 
     def _score(self, store: TokenStore, most: int | None = None) -> Score:
         return score_tokens(
-            self.model, store, vocabulary=self.vocabulary, reading=self._reading, most=most
+            self.model, store, vocabulary=self.vocabulary, reading=self._watched, most=most
         ).score()

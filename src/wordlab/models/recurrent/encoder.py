@@ -31,6 +31,8 @@ class RecurrentSettings(NetworkSettings, ABC):
     """Of a stream: each length is drawn between `length` times 1 - jitter and 1 + jitter."""
     unpredicted: int = Field(default=0, ge=0)
     """Of sentences: so many first words are read but never predicted; 2 as CMU 10-707's 4-grams."""
+    train_all: bool = False
+    """Train on those first words too, though they are no targets of scoring."""
     truncation: int | None = Field(default=None, ge=0)
     """Each target's error goes back so many steps exactly; None: to where the reading begins."""
     embedding: Units = 128
@@ -87,7 +89,7 @@ class RecurrentSettings(NetworkSettings, ABC):
     def readings(self) -> Mapping[str, Reading]:
         """Both."""
         stream = Stream(self.length, jitter=self.jitter)
-        return {"sentences": Sentences(self.unpredicted), "stream": stream}
+        return {"sentences": Sentences(self.unpredicted, self.train_all), "stream": stream}
 
     @property
     def yardstick(self) -> Windows:
@@ -130,7 +132,7 @@ class RecurrentEncoder(Encoder):
     def forward(self, batch: Batch, state: State = ()) -> Encoded:
         """Read a batch; the state is each layer's parts in turn, of each sequence."""
         settings = self.settings
-        packing = _packing(batch.steps)
+        packing = Packing.from_steps(batch.steps)
         sequence = torch.from_numpy(packing.sequence)
         x = self._embedded(batch.inputs)
         x = self._dropped(x, settings.embedding_dropout, sequence)
@@ -194,7 +196,7 @@ class RecurrentEncoder(Encoder):
             return None
         penalty = settings.activation_penalty * dropped.square().mean()
         if settings.change_penalty and len(steps) > 1:
-            packing = _packing(steps)
+            packing = Packing.from_steps(steps)
             later = torch.from_numpy(np.flatnonzero(packing.time > 0))
             counts = np.asarray(steps)
             earlier = later - torch.from_numpy(counts[packing.time[later] - 1])
@@ -266,13 +268,6 @@ class RecurrentEncoder(Encoder):
             if self.settings.layer_norm:
                 layers.append(LayerCost(f"norm {number}", f"{n} + {n}", 2 * n, 0, 0))
         return layers
-
-
-def _packing(steps: tuple[int, ...]) -> Packing:
-    """The packing whose `steps` these are."""
-    counts = np.asarray(steps, dtype=np.int64)
-    lengths = np.searchsorted(-counts, -np.arange(counts[0]), side="left")
-    return Packing.of(lengths)
 
 
 def _rows(batch: Batch) -> Tensor:

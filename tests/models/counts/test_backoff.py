@@ -9,8 +9,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wordlab.models.backoff import BackoffModel, Ngrams
-from wordlab.models.backoff_tables import RepeatedNgramError, build_model
+from wordlab.models.counts.backoff import BackoffModel, Ngrams
+from wordlab.models.counts.backoff_tables import RepeatedNgramError, build_model
 
 TYPES, START = 4, 1
 

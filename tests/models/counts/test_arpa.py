@@ -14,10 +14,10 @@ from wordlab.batching.windows import Windows
 from wordlab.corpus.store import TokenStore
 from wordlab.corpus.vocabulary import Vocabulary
 from wordlab.errors import WordlabError
-from wordlab.models import arpa
-from wordlab.models.arpa import read_arpa, write_arpa
-from wordlab.models.backoff import BackoffModel
-from wordlab.models.kneser_ney import estimate
+from wordlab.models.counts import arpa
+from wordlab.models.counts.arpa import read_arpa, write_arpa
+from wordlab.models.counts.backoff import BackoffModel
+from wordlab.models.counts.kneser_ney import estimate
 
 VOCABULARY = Vocabulary(
     ("UNKNOWN", "BEGIN", "END", "a", "b", "c", "d"), np.ones(7, dtype=np.int64), 0, 1, 2

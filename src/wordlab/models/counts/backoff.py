@@ -18,8 +18,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from wordlab.batching.batch import Batch
 from wordlab.batching.windows import Padding, Windows
 from wordlab.errors import WordlabError
+from wordlab.models.language_model import CountModel, State
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -64,8 +66,8 @@ class Order:
     log_probs: Floats
 
 
-class BackoffModel:
-    """An n-gram model in back-off form; a `Predictor`.
+class BackoffModel(CountModel):
+    """An n-gram model in back-off form.
 
     A context is read from its last word backwards, as far as the model knows it: start markers
     before the one that the model was counted with change nothing.
@@ -84,6 +86,7 @@ class BackoffModel:
         self.orders = tuple(orders)
         self.types = types
         self.start = start
+        self.padding: Padding = padding
         self.reading = Windows(len(self.orders), padding)
         self._unigrams = np.full(types, -np.inf)
         self._unigrams[self.orders[0].ngrams] = self.orders[0].log_probs
@@ -93,6 +96,15 @@ class BackoffModel:
     def sizes(self) -> tuple[int, ...]:
         """How many n-grams of 1, 2 .. n words are listed."""
         return tuple(len(order.ngrams) for order in self.orders)
+
+    @property
+    def contents(self) -> Mapping[str, int]:
+        """The n-grams of each length."""
+        return {f"{n}-grams": size for n, size in enumerate(self.sizes, start=1)}
+
+    def predict(self, batch: Batch, state: State = None) -> tuple[Tensor, State]:
+        """Natural-log probabilities of each target's place. [N, V]"""
+        return self.log_probs(batch.inputs), None
 
     def log_probs(self, inputs: Tensor | NDArray[Any]) -> Tensor:
         """Natural-log probabilities of the next word. [B, n - 1] -> [B, V] float32.

@@ -34,8 +34,8 @@ from wordlab.batching.windows import Padding
 from wordlab.corpus.readers import read_pieces
 from wordlab.corpus.vocabulary import Vocabulary
 from wordlab.errors import WordlabError
-from wordlab.models.backoff import BackoffModel, Floats, Integers, Ngrams
-from wordlab.models.backoff_tables import RepeatedNgramError, build_model, with_sums_of_one
+from wordlab.models.counts.backoff import BackoffModel, Floats, Integers, Ngrams
+from wordlab.models.counts.backoff_tables import RepeatedNgramError, build_model, with_sums_of_one
 
 UNKNOWN, START, END = "<unk>", "<s>", "</s>"
 ZERO = -99.0
@@ -106,7 +106,7 @@ class Arpa:
         tables = [_renamed(_whole(self.model, n), ids) for n in range(1, self._order + 1)]
         if len(lacking):
             tables[0] = self._with_dropped(tables[0], lacking, vocabulary)
-        padding = self.model.reading.padding
+        padding = self.model.padding
         model, _ = build_model(tables, len(vocabulary), vocabulary.start, padding)
         return (with_sums_of_one(model) if len(lacking) else model), tuple(notes)
 

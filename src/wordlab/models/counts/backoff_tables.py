@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from wordlab.batching.windows import Padding
-from wordlab.models.backoff import BackoffModel, Integers, Ngrams, Order, find_keys
+from wordlab.models.counts.backoff import BackoffModel, Integers, Ngrams, Order, find_keys
 
 _LARGEST = 2**63 - 1
 
@@ -135,7 +135,7 @@ def with_sums_of_one(model: BackoffModel) -> BackoffModel:
     b(h) = (1 - sum of p(w | h)) / (1 - sum of p(w | h')) over the words w listed behind h
     (Katz 1987). The unigrams stay what they are.
     """
-    padding = model.reading.padding
+    padding = model.padding
     renewed = BackoffModel(model.orders[:1], model.types, model.start, padding)
     for length, order in enumerate(model.orders[1:], start=2):
         listed = np.zeros(len(order.contexts))

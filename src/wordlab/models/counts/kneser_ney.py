@@ -12,23 +12,60 @@ stands the uniform distribution. a is the count in the text for the longest n-gr
 that begin with the start marker, else the number of different words seen before the n-gram.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor
 
-from wordlab.batching.windows import Padding
+from wordlab.batching.windows import Padding, Windows
 from wordlab.corpus.store import Ids, TokenStore
 from wordlab.errors import WordlabError
-from wordlab.models.backoff import BackoffModel, Floats, Integers, Order
+from wordlab.models.counts.backoff import BackoffModel, Floats, Integers, Order
+from wordlab.models.language_model import MODELS, CountModel, CountSettings
 
 Discounts = tuple[float, float, float]
 """What is taken off an n-gram of adjusted count 1, 2, and 3 or more."""
 
 FALLBACK: Discounts = (0.5, 1.0, 1.5)
 """Discounts where a text is too small to estimate them, as lmplz's --discount_fallback has them."""
+
+
+@MODELS.register("kneser-ney")
+class KneserNeySettings(CountSettings):
+    """Interpolated modified Kneser-Ney, in back-off form."""
+
+    type: Literal["kneser-ney"] = "kneser-ney"
+    n: int = Field(default=5, ge=1, le=16)
+    """Length of the n-grams."""
+    padding: Padding = "full"
+    """full: every word is a target; single: a sentence's first n - 2 words are none."""
+    prune: tuple[Annotated[int, Field(ge=0)], ...] = ()
+    """Leave out n-grams of 1, 2 .. words that occur so often or less; the first must be 0, the
+    last holds for all longer ones."""
+
+    @property
+    def reading(self) -> Windows:
+        """Windows of n tokens."""
+        return Windows(self.n, self.padding)
+
+    @property
+    def yardstick(self) -> Windows:
+        """The same windows."""
+        return self.reading
+
+    def fit(self, store: TokenStore, vocabulary: int) -> tuple[CountModel, tuple[str, ...]]:
+        """Estimate the model."""
+        found = estimate(store, self.n, vocabulary, prune=self.prune, padding=self.padding)
+        return found.model, found.notes
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> CountModel:
+        """Take back a model from its `tensors`."""
+        return BackoffModel.from_tensors(tensors, self.padding)
 
 
 @dataclass(frozen=True)

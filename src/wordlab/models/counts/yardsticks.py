@@ -10,13 +10,11 @@ from torch import Tensor
 from wordlab.batching.batch import Batch, Reading
 from wordlab.batching.windows import BLOCK_TOKENS, Windows
 from wordlab.corpus.store import TokenStore
-from wordlab.models.language_model import State
+from wordlab.models.language_model import Predictor, State
 
 
-class Unigram:
+class Unigram(Predictor):
     """p(w) = (c(w) + 1) / (N + V), counted over the training targets (add-one)."""
-
-    adaptation = ""
 
     def __init__(self, reading: Reading, target_counts: NDArray[np.int64]) -> None:
         self.reading = reading
@@ -45,7 +43,7 @@ class _Order:
     """How often each context was seen, [C]."""
 
 
-class WittenBell:
+class WittenBell(Predictor):
     """Interpolated Witten-Bell n-gram (Bell, Cleary and Witten 1990, method C, interpolated).
 
     p(w | h) = (c(h w) + T(h) p(w | h')) / (c(h) + T(h)), where T(h) is the number of different
@@ -57,8 +55,6 @@ class WittenBell:
         store: the training text.
         vocabulary: V.
     """
-
-    adaptation = ""
 
     def __init__(self, reading: Windows, store: TokenStore, vocabulary: int) -> None:
         self.reading = reading

@@ -16,8 +16,8 @@ from wordlab.batching.windows import Windows
 from wordlab.corpus.store import TokenStore
 from wordlab.corpus.vocabulary import Vocabulary
 from wordlab.errors import WordlabError
-from wordlab.models.backoff import BackoffModel
-from wordlab.models.kneser_ney import FALLBACK, estimate, estimate_discounts
+from wordlab.models.counts.backoff import BackoffModel
+from wordlab.models.counts.kneser_ney import FALLBACK, estimate, estimate_discounts
 
 UNK, START, END, A, B, C = range(6)
 VOCABULARY = Vocabulary(

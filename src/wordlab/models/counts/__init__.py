@@ -1,0 +1,1 @@
+"""Models that are counted, not trained: yardsticks, Kneser-Ney, and the files of such models."""

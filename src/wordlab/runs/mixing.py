@@ -1,0 +1,127 @@
+"""Mixing runs into a run: weights by EM on a text, members copied into the folder."""
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from wordlab.corpus.preparation import encode
+from wordlab.corpus.store import TokenStore
+from wordlab.corpus.text import Text
+from wordlab.errors import WordlabError
+from wordlab.evaluation.cross_entropy import CHUNK_LOGITS
+from wordlab.models.mixture import Mixture, fit_weights
+from wordlab.runs.files import write_json
+from wordlab.runs.model_files import (
+    MEMBERS,
+    MIXTURE,
+    MODEL,
+    SETTINGS,
+    VOCABULARY,
+    MixtureSettings,
+    load_mixture,
+)
+from wordlab.runs.run import CORPUS, Run
+
+
+def mix(
+    runs: Sequence[Run], text: Text, folder: str | Path, settings: MixtureSettings | None = None
+) -> Run:
+    """Mix runs into a new run folder, with the weights under which a text is most probable.
+
+    Args:
+        runs: at least one, over one vocabulary; the first one's settings say how texts are read.
+        text: the text that the weights are fitted to; never one of the training texts.
+        folder: the run folder to make.
+        settings: buckets, caches and so on; `members` and `weights` are filled in here.
+
+    Raises:
+        WordlabError: where the vocabularies differ, or the members cannot read in one way.
+    """
+    names = _names(runs)
+    first = runs[0]
+    for run, name in zip(runs, names, strict=True):
+        if run.vocabulary.hash != first.vocabulary.hash:
+            raise WordlabError(
+                f"{name} has another vocabulary ({run.vocabulary.hash}) than {names[0]} "
+                f"({first.vocabulary.hash})",
+                where=str(run.path),
+                mend="train both with the same training text and the same [vocabulary]",
+            )
+    path = Path(folder)
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise WordlabError(
+            "is there already and is not empty", where=str(folder), mend="choose another folder"
+        )
+    chosen = (settings or MixtureSettings(members=names)).model_copy(
+        update={"members": names, "weights": ()}
+    )
+    store = TokenStore.in_memory(encode(first.text(text), first.vocabulary), first.vocabulary)
+    if not len(store):
+        raise WordlabError("has no sentence to fit weights to", where=text.name)
+    try:
+        _lay_out(runs, names, path)
+        write_json(path / MIXTURE, chosen.model_dump(mode="json"))
+        mixture = load_mixture(path, first.vocabulary)
+        weights = fit(mixture, store)
+        fitted = chosen.model_copy(update={"weights": tuple(map(tuple, weights.tolist()))})
+        write_json(path / MIXTURE, fitted.model_dump(mode="json"))
+    except BaseException:  # leave no half-made folder in the way of the next try
+        shutil.rmtree(path, ignore_errors=True)
+        raise
+    return Run.load(path)
+
+
+def fit(mixture: Mixture, store: TokenStore) -> NDArray[np.float64]:
+    """The best weights of a mixture on a text. [buckets, members]"""
+    types = len(mixture.buckets.of_word)
+    size = max(1, min(CHUNK_LOGITS // types, mixture.segment or len(store)))
+    rows, buckets, state = [], [], None
+    with torch.no_grad():
+        for batch in mixture.reading.batches(store, size):
+            parts, state = mixture.predict_members(batch, state)
+            target = batch.targets[:, None]
+            rows.append(torch.cat([part.gather(1, target) for part in parts], dim=1).double())
+            buckets.append(mixture.bucket_of(batch))
+    return fit_weights(torch.cat(rows).numpy(), np.concatenate(buckets), len(mixture.buckets.names))
+
+
+def _names(runs: Sequence[Run]) -> tuple[str, ...]:
+    """The runs' own names, numbered where two are alike."""
+    names: list[str] = []
+    for run in runs:
+        name, number = run.name, 1
+        while name in names:
+            number += 1
+            name = f"{run.name}-{number}"
+        names.append(name)
+    return tuple(names)
+
+
+def _lay_out(runs: Sequence[Run], names: Sequence[str], path: Path) -> None:
+    """Copy what the members need, and the texts of the first."""
+    first = runs[0].path
+    for run, name in zip(runs, names, strict=True):
+        member = path / MEMBERS / name
+        member.mkdir(parents=True)
+        for file in (SETTINGS, VOCABULARY, MODEL, MIXTURE):
+            if (run.path / file).exists():
+                _copy(run.path / file, member / file)
+        if (run.path / MEMBERS).is_dir():
+            shutil.copytree(run.path / MEMBERS, member / MEMBERS)
+    for file in (SETTINGS, VOCABULARY):
+        _copy(first / file, path / file)
+    if (first / CORPUS).is_dir():
+        shutil.copytree(first / CORPUS, path / CORPUS, copy_function=_copy)
+
+
+def _copy(source: Path | str, target: Path | str) -> None:
+    """Share the bytes where the disk allows: nothing here is ever written in place."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
