@@ -87,7 +87,8 @@ class KneserNey:
 class _Grams:
     """The different n-grams of one length in a text.
 
-    They are numbered by last word, at ties by the word before it, and so on.
+    They are numbered by last word, at ties by the word before it, and so on. The arrays are the
+    narrowest that hold their numbers, since they are what limits the size of a text.
 
     Attributes:
         firsts, lasts: first and last word of each, [G].
@@ -96,29 +97,14 @@ class _Grams:
         counts: how often each occurs, [G].
     """
 
-    firsts: Integers
-    lasts: Integers
-    suffixes: Integers
-    contexts: Integers
-    counts: Integers
+    firsts: Ids
+    lasts: Ids
+    suffixes: Ids
+    contexts: Ids
+    counts: Ids
 
     def __len__(self) -> int:
         return len(self.counts)
-
-
-@dataclass(frozen=True)
-class _Level:
-    """Figures of the n-grams of one length.
-
-    Attributes:
-        kept: whether each n-gram stays in the model, [G].
-        probabilities: p(w | h) of each n-gram, [G].
-        weights: b(h) of each n-gram one shorter, as a context; 0 where nothing follows it.
-    """
-
-    kept: NDArray[np.bool_]
-    probabilities: Floats
-    weights: Floats
 
 
 def estimate(
@@ -152,26 +138,29 @@ def estimate(
         raise WordlabError("there is no sentence to count n-grams in", mend="give a text")
     grams = _count(store, order, types)
     notes: list[str] = []
-    discounts = []
-    levels: list[_Level] = []
-    lower = np.array([1 / (types - 1 + outside)])
+    discounts: list[Discounts] = []
+    orders: list[Order] = []
+    lower = np.array([1 / (types - 1 + outside)])  # probabilities of the n-grams one shorter
+    places = np.zeros(
+        1, dtype=np.int64
+    )  # what the model numbers those among them that are contexts
     for length, threshold in enumerate(thresholds, start=1):
         here = grams[length - 1]
-        longer = grams[length] if length < order else None
-        adjusted = _adjusted_counts(here, longer, store.start)
+        adjusted = _adjusted_counts(here, grams[length] if length < order else None, store.start)
         found, note = estimate_discounts(adjusted)
+        discounts.append(found)
         if note:
             numbers = ", ".join(f"{discount:g}" for discount in found)
             notes.append(f"{length}-grams: {note}; their discounts are {numbers}")
         kept = here.counts > threshold if length > 1 else np.ones(types, dtype=bool)
-        contexts = len(grams[length - 2]) if length > 1 else 1
-        level = _interpolate(here, adjusted, kept, found, lower, contexts)
+        lower, weights = _interpolate(here, adjusted, kept, found, lower)
         if length == 1:
-            level.probabilities[store.start] = 0
-        lower = level.probabilities
-        discounts.append(found)
-        levels.append(level)
-    model = BackoffModel(_orders(grams, levels, types), types, store.start, padding)
+            lower[store.start] = 0
+            keys = places
+        else:
+            keys, weights, places = _contexts(here, grams[length - 2], kept, weights, places, types)
+        orders.append(_order(here, kept, lower, keys, weights, places, types))
+    model = BackoffModel(orders, types, store.start, padding)
     return KneserNey(model, tuple(discounts), tuple(notes))
 
 
@@ -190,7 +179,7 @@ def _thresholds(order: int, prune: Sequence[int]) -> list[int]:
     return given + given[-1:] * (order - len(given))
 
 
-def estimate_discounts(adjusted: Integers) -> tuple[Discounts, str]:
+def estimate_discounts(adjusted: Ids) -> tuple[Discounts, str]:
     """D1, D2 and D3+ by counts of counts, and a note where the fallback had to be taken.
 
     With n_j the number of n-grams of adjusted count j and Y = n_1 / (n_1 + 2 n_2),
@@ -214,10 +203,11 @@ def estimate_discounts(adjusted: Integers) -> tuple[Discounts, str]:
 def _count(store: TokenStore, order: int, types: int) -> list[_Grams]:
     """Count the n-grams of 1 to `order` words."""
     tokens, depths = _with_starts(store)
-    words = np.arange(types)
-    nothing = np.zeros(types, dtype=np.int64)
+    narrow = np.int32 if max(len(tokens), types) < 1 << 31 else np.int64
+    words = np.arange(types, dtype=tokens.dtype)
+    nothing = np.zeros(types, dtype=narrow)
     # The start marker itself is counted 0 times: it is no word that follows another.
-    grams = [_Grams(words, words, nothing, nothing, store.counts(types))]
+    grams = [_Grams(words, words, nothing, nothing, store.counts(types).astype(narrow))]
     numbers = tokens.astype(np.int64)  # of the n-gram that ends at each token
     for length in range(2, order + 1):
         ends = np.flatnonzero(depths >= length)
@@ -226,11 +216,15 @@ def _count(store: TokenStore, order: int, types: int) -> list[_Grams]:
             return_inverse=True,
             return_counts=True,
         )
-        suffixes, firsts = np.divmod(keys, types)
-        contexts = np.empty(len(keys), dtype=np.int64)
+        suffixes = keys // types
+        firsts = (keys - suffixes * types).astype(tokens.dtype)
+        contexts = np.empty(len(keys), dtype=narrow)
         contexts[found] = numbers[ends - 1]
         numbers[ends] = found
-        grams.append(_Grams(firsts, grams[-1].lasts[suffixes], suffixes, contexts, counts))
+        lasts = grams[-1].lasts[suffixes]
+        grams.append(
+            _Grams(firsts, lasts, suffixes.astype(narrow), contexts, counts.astype(narrow))
+        )
     return grams
 
 
@@ -244,7 +238,7 @@ def _with_starts(store: TokenStore) -> tuple[Ids, NDArray[np.int64]]:
     return tokens, np.arange(1, len(tokens) + 1) - np.repeat(begins, lengths)
 
 
-def _adjusted_counts(here: _Grams, longer: _Grams | None, start: int) -> Integers:
+def _adjusted_counts(here: _Grams, longer: _Grams | None, start: int) -> Ids:
     """How often each n-gram counts: in how many ways it goes on to the left, or how often it is."""
     if longer is None:
         return here.counts
@@ -254,44 +248,63 @@ def _adjusted_counts(here: _Grams, longer: _Grams | None, start: int) -> Integer
 
 def _interpolate(
     grams: _Grams,
-    adjusted: Integers,
+    adjusted: Ids,
     kept: NDArray[np.bool_],
     discounts: Discounts,
     lower: Floats,
-    contexts: int,
-) -> _Level:
+) -> tuple[Floats, Floats]:
     """Estimate the n-grams of one length from those one shorter.
 
     Args:
-        lower: probabilities of the n-grams one shorter.
-        contexts: how many of these there are.
+        lower: probabilities of the n-grams one shorter, [S].
+
+    Returns:
+        p(w | h) of each n-gram [G]; b(h) of each one shorter [S], 0 where nothing follows it.
     """
     discount = np.array([0, *discounts])[np.minimum(adjusted, 3)]
-    totals = np.bincount(grams.contexts, adjusted, minlength=contexts)
+    totals = np.bincount(grams.contexts, adjusted, minlength=len(lower))
     # An n-gram that is left out gives up its whole count.
-    freed = np.bincount(grams.contexts, np.where(kept, discount, adjusted), minlength=contexts)
-    weights = np.divide(freed, totals, out=np.zeros(contexts), where=totals > 0)
+    freed = np.bincount(grams.contexts, np.where(kept, discount, adjusted), minlength=len(lower))
+    weights = np.divide(freed, totals, out=np.zeros(len(lower)), where=totals > 0)
     own = (adjusted - discount) / totals[grams.contexts]
-    return _Level(kept, own + weights[grams.contexts] * lower[grams.suffixes], weights)
+    return own + weights[grams.contexts] * lower[grams.suffixes], weights
 
 
-def _orders(grams: list[_Grams], levels: list[_Level], types: int) -> list[Order]:
-    """Number the contexts that are left densely, and sort the n-grams by context."""
-    orders: list[Order] = []
-    keys = places = np.zeros(1, dtype=np.int64)  # of the contexts; first the empty one
-    used = np.ones(1, dtype=bool)
-    for length, (here, level) in enumerate(zip(grams, levels, strict=True), start=1):
-        if length > 1:
-            shorter = grams[length - 2]
-            used = np.zeros(len(shorter), dtype=bool)
-            used[here.contexts[level.kept]] = True
-            keys = (places[shorter.suffixes] * types + shorter.firsts)[used]
-            places = np.cumsum(used) - 1
-        ngrams = places[here.contexts[level.kept]] * types + here.lasts[level.kept]
-        by_context = np.argsort(ngrams)
-        with np.errstate(divide="ignore"):  # the start marker's probability is 0
-            log_probs = np.log(level.probabilities[level.kept])
-        orders.append(
-            Order(keys, np.log(level.weights[used]), ngrams[by_context], log_probs[by_context])
-        )
-    return orders
+def _contexts(
+    grams: _Grams,
+    shorter: _Grams,
+    kept: NDArray[np.bool_],
+    weights: Floats,
+    places: Integers,
+    types: int,
+) -> tuple[Integers, Floats, Integers]:
+    """Number the contexts that n-grams of one length are left in, without gaps.
+
+    Args:
+        shorter: the n-grams one shorter, which the contexts are among, [S].
+        places: the numbers of the contexts one shorter still.
+
+    Returns:
+        The contexts' keys and weights, as `Order` holds them; the number of each of `shorter`.
+    """
+    used = np.zeros(len(shorter), dtype=bool)
+    used[grams.contexts[kept]] = True
+    keys = places[shorter.suffixes[used]] * types + shorter.firsts[used]
+    return keys, weights[used], np.cumsum(used) - 1
+
+
+def _order(
+    grams: _Grams,
+    kept: NDArray[np.bool_],
+    probabilities: Floats,
+    contexts: Integers,
+    weights: Floats,
+    places: Integers,
+    types: int,
+) -> Order:
+    """Sort the n-grams of one length by context and last word."""
+    ngrams = places[grams.contexts[kept]] * types + grams.lasts[kept]
+    by_context = np.argsort(ngrams)
+    with np.errstate(divide="ignore"):  # the start marker's probability is 0
+        log_probs = np.log(probabilities[kept][by_context])
+    return Order(contexts, np.log(weights), ngrams[by_context], log_probs)
