@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from commands import refusal, wordlab
-from wordlab.runs.run import CHECKPOINT, MODEL, Run
+from wordlab.runs.model_files import MODEL
+from wordlab.runs.run import CHECKPOINT, Run
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ from wordlab.corpus.vocabulary import Vocabulary
 from wordlab.errors import WordlabError
 from wordlab.models.counts import arpa
 from wordlab.models.counts.arpa import read_arpa, write_arpa
-from wordlab.models.counts.backoff import BackoffModel
+from wordlab.models.counts.backoff import BackoffModel, Ngrams
+from wordlab.models.counts.backoff_tables import build_model
 from wordlab.models.counts.kneser_ney import estimate
 
 VOCABULARY = Vocabulary(
@@ -174,6 +175,37 @@ def test_a_context_that_pruning_took(tmp_path: Path) -> None:
     assert read_arpa(tmp_path / "whole.arpa").notes == ()
 
 
+def test_minus_99_is_a_probability_of_zero(tmp_path: Path) -> None:
+    path = write(tmp_path, KENLM.replace("-0.45\tb </s>", "-99\tb </s>"))
+    assert decimal(path, "b", "b", "</s>") == -math.inf
+    found = read_arpa(path)
+    write_arpa(path, found.model, found.vocabulary)
+    assert "\n-99\tb </s>\t0\n" in path.read_text()
+    assert decimal(path, "b", "b", "</s>") == -math.inf
+
+
+def test_an_order_without_ngrams(tmp_path: Path) -> None:
+    longer = KENLM.replace("ngram 3=2", "ngram 3=2\nngram 4=0")
+    found = read_arpa(write(tmp_path, longer))
+    assert found.model.sizes == (5, 4, 2, 0)
+    write_arpa(tmp_path / "again.arpa", found.model, found.vocabulary)
+    again = read_arpa(tmp_path / "again.arpa")
+    assert again.model.sizes == found.model.sizes
+    assert decimal(tmp_path / "again.arpa", "b", "<s>", "a", "b") == pytest.approx(-0.1)
+
+
+def test_what_cannot_be_written_as_it_is(tmp_path: Path) -> None:
+    # A sum that rounds to a little above 1, and a context that leaves nothing to others.
+    certain = Ngrams(np.array([[2], [3]]), np.array([1e-13, -1.0]), np.array([0, -np.inf]))
+    pairs = Ngrams(np.array([[3, 3]]), np.array([0.0]), np.zeros(1))
+    model, _ = build_model([certain, pairs], TYPES, VOCABULARY.start)
+    write_arpa(tmp_path / "model.arpa", model, VOCABULARY)
+    assert "inf" not in (tmp_path / "model.arpa").read_text()
+    p = read_arpa(tmp_path / "model.arpa").model.log_probs(torch.tensor([[3], [4]])).exp()
+    assert p[0].tolist() == pytest.approx([0, 0, 0, 1, 0, 0, 0])
+    assert float(p[1, 2]) == 1.0
+
+
 BROKEN = [
     ("no model at all\n", "", "there is no line \\data\\"),
     (KENLM.replace("ngram 2=4", "ngram 2"), ":3:1", "'ngram 2' is no count such as"),
@@ -268,6 +300,7 @@ def test_the_written_file(tmp_path: Path) -> None:
         write_arpa(tmp_path / name, model, VOCABULARY)
     first, second = ((tmp_path / f"{n}.arpa.gz").read_bytes() for n in ("first", "second"))
     assert first == second
+    assert first[3:8] == bytes(5)  # neither a name nor the time
     assert gzip.decompress(first).decode() == text
 
 
@@ -286,6 +319,13 @@ def test_words_that_no_arpa_file_can_hold(tmp_path: Path, word: str) -> None:
     with pytest.raises(WordlabError, match="cannot stand in an ARPA file"):
         write_arpa(tmp_path / "model.arpa", model_of_letters(), words)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_word_spelled_like_another_vocabularys_marker(tmp_path: Path) -> None:
+    found = read_arpa(write(tmp_path, KENLM))
+    vocabulary = Vocabulary(("a", "BEGIN", "END", "b"), np.ones(4, dtype=np.int64), 0, 1, 2)
+    with pytest.raises(WordlabError, match="lacks 1 word of the model: 'a'"):
+        found.onto(vocabulary)
 
 
 def test_onto_a_vocabulary_that_lacks_words(tmp_path: Path) -> None:

@@ -247,6 +247,7 @@ def test_tensors_hold_the_model(sentences: Sentences, order: int) -> None:
         ("backoffs.3", lambda t: t[1:]),
         ("ngrams.2", lambda t: t + 1000),
         ("ngrams.3", lambda t: -t - 1),
+        ("ngrams.3", lambda t: t - 1000),
         ("log_probs.1", lambda t: t[:-1]),
         ("log_probs.3", lambda t: None),
     ],

@@ -143,7 +143,7 @@ class BackoffModel(CountModel):
         numbers, rests = self._contexts_of(inputs)
         found = self._unigrams[words] + rests[0]
         for order, number, rest in zip(self.orders[1:], numbers[1:], rests[1:], strict=True):
-            places = find_keys(order.ngrams, self._key(number, words))
+            places = find_keys(order.ngrams, number * self.types + words)
             rows = np.flatnonzero(places >= 0)
             found[rows] = order.log_probs[places[rows]] + rest[rows]
         return found
@@ -175,13 +175,10 @@ class BackoffModel(CountModel):
         """The numbers of each row's last 0, 1 .. k words as contexts; -1 if unknown. k + 1 [B]."""
         numbers = [np.zeros(len(contexts), dtype=np.int64)]
         for distance in range(1, contexts.shape[1] + 1):
-            keys = self._key(numbers[-1], contexts[:, -distance])
+            # What is behind an unknown context is unknown: its number is -1, so this is below 0.
+            keys = numbers[-1] * self.types + contexts[:, -distance]
             numbers.append(find_keys(self.orders[distance].contexts, keys))
         return numbers
-
-    def _key(self, number: Integers, word: Integers) -> Integers:
-        """Name of a pair; negative where the number is -1."""
-        return np.where(number >= 0, number * self.types + word, -1)
 
     def ngrams(self, length: int) -> Iterator[Ngrams]:
         """Yield the n-grams of a length, spelled out, some at a time, by context and last word."""
