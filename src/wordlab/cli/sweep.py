@@ -103,7 +103,7 @@ def _base(what: Sequence[str], data: Path | None, validation: Sequence[str]) -> 
         )
     config = Path(first) if first.endswith(".toml") else None
     texts = list(rest if config else what)
-    if not config and not Path(first).exists():
+    if not config and first != STANDARD_INPUT and not Path(first).exists():
         raise WordlabError(
             f"{first!r} is no recipe, no settings file (.toml) and no text",
             mend=f"recipes: {', '.join(RECIPES)}",
@@ -169,12 +169,15 @@ def _train(
 
 @contextmanager
 def _stopped_by_signals() -> Iterator[None]:
-    """Let SIGTERM and a closed terminal stop a sweep as Ctrl-C does."""
+    """Let SIGTERM and a closed terminal stop a sweep as Ctrl-C does, in the background too."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = {kind: signal.signal(kind, stop) for kind in (signal.SIGTERM, signal.SIGHUP)}
+    kinds = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it
+        kinds.append(signal.SIGHUP)
+    before = {kind: signal.signal(kind, stop) for kind in kinds}
     try:
         yield
     finally:

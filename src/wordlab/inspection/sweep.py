@@ -15,6 +15,10 @@ MOST_SERIES = 12
 """So many settings are told apart by colour; more only by the first one."""
 
 
+MOST_DECIMALS = 8
+"""Values with more are shown as they were written."""
+
+
 @dataclass(frozen=True)
 class _Group:
     """The cells of one combination of values, which differ in the seed alone."""
@@ -45,7 +49,12 @@ class _Group:
 
     @property
     def errors(self) -> str:
-        return "; ".join(f"seed {o.cell.seed}: {o.error}" for o in self.outcomes if o.error)
+        """Each fault once, with the seeds that had it."""
+        seeds: dict[str, list[str]] = {}
+        for outcome in self.outcomes:
+            if outcome.error:
+                seeds.setdefault(outcome.error, []).append(str(outcome.cell.seed))
+        return "; ".join(f"seed {', '.join(of)}: {error}" for error, of in seeds.items())
 
 
 def sweep_table(outcomes: Sequence[Outcome]) -> Table:
@@ -98,21 +107,22 @@ def _groups(outcomes: Sequence[Outcome]) -> list[_Group]:
 
 
 def _axis_values(texts: Sequence[str]) -> list[Value]:
-    """The values as numbers, where all of them are; else as they were written."""
+    """The values as numbers, where all are of a readable length; else as they were written."""
     values = [parse_value(text) for text in texts]
-    if all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
-        return values
+    if all(type(value) in (int, float) and abs(value) < 1e9 for value in values):
+        return values if max(map(_decimals, texts)) <= MOST_DECIMALS else list(texts)
     return list(texts)
 
 
 def _axis_column(name: str, texts: Sequence[str]) -> Column:
     """A column that shows the values with all the decimals that they were written with."""
-    decimals = 0
-    for text, value in zip(texts, _axis_values(texts), strict=True):
-        if isinstance(value, float):
-            exponent = Decimal(text.replace("_", "")).as_tuple().exponent
-            decimals = max(decimals, -exponent if isinstance(exponent, int) else 0)
-    return Column(name, decimals)
+    numbers = any(not isinstance(value, str) for value in _axis_values(texts))
+    return Column(name, max(map(_decimals, texts)) if numbers else 0)
+
+
+def _decimals(number: str) -> int:
+    exponent = Decimal(number.replace("_", "")).as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0
 
 
 def _note(outcomes: Sequence[Outcome], groups: Sequence[_Group]) -> str:
@@ -125,16 +135,23 @@ def _note(outcomes: Sequence[Outcome], groups: Sequence[_Group]) -> str:
     if len(finished) > 1:
         best = min(finished, key=lambda group: group.mean("perplexity") or 0.0)
         lines.append(f"Lowest mean: {best.label}.")
-    figures = [o.figures for o in outcomes if o.figures is not None]
-    texts = {_text_scored(found) for found in figures}
-    if len(texts) > 1:
+    if not _is_one_task(outcomes):
         lines.append(
-            f"The rows are not comparable as they stand: {len(texts)} different validation texts, "
-            "vocabularies or numbers of targets are among them."
+            "The rows are not comparable as they stand: their validation texts, vocabularies or "
+            "targets are not the same."
         )
     if any(outcome.cell.settings.data.validation == () for outcome in outcomes):
-        lines.append("Without a validation text each seed holds out other sentences.")
+        lines.append("Each seed held out other sentences, so the deviation is theirs too.")
     return " ".join(lines)
+
+
+def _is_one_task(outcomes: Sequence[Outcome]) -> bool:
+    """Whether all cells of a seed predict the same targets with the same vocabulary."""
+    found: dict[int, set[tuple[Any, ...]]] = {}
+    for outcome in outcomes:
+        if outcome.figures is not None:
+            found.setdefault(outcome.cell.seed, set()).add(_text_scored(outcome.figures))
+    return all(len(texts) == 1 for texts in found.values())
 
 
 def _text_scored(figures: dict[str, Any]) -> tuple[Any, ...]:

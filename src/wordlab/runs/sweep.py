@@ -118,7 +118,9 @@ def cells_of(
         before = seen.setdefault(cell.name.rsplit("-", 1)[1], cell)
         if before is not cell:
             raise WordlabError(
-                f"{before.label} and {cell.label} are the same training", where="--set"
+                f"{before.label} and {cell.label} are the same training",
+                where="--set",
+                mend="write a value once, and the type of a part before the part's settings",
             )
     return cells
 
