@@ -108,6 +108,8 @@ def test_a_sweep_that_is_stopped_goes_on_to_the_same_figures(
     done = wordlab(*command, "--json")
     assert done.returncode == 0, done.stderr
     shown = json.loads(done.stdout)
+    rows = [line for line in log.read_text().splitlines() if line.strip()[:1].isdigit()]
+    assert len(rows) == 60 - epochs, "it went on where it was cut off"
     first = shown["cells"][0]["figures"]
     for name in ("nats_per_token", "accuracy", "best_epoch", "epochs", "parameters"):
         assert first[name] == uninterrupted[name], name
