@@ -1,5 +1,6 @@
 """`wordlab sweep`: a grid of settings, each trained with several seeds."""
 
+import math
 import os
 import signal
 import time
@@ -199,7 +200,8 @@ def _say(outcome: "Outcome", done: int, of: int, seconds: float) -> None:
         end = f"FAILED: {outcome.error}"
     else:
         found = outcome.figures
-        end = f"perplexity {found['perplexity']:.2f} in {found['seconds']:.1f} s"
+        perplexity = math.inf if found["perplexity"] is None else found["perplexity"]
+        end = f"perplexity {perplexity:.2f} in {found['seconds']:.1f} s"
     left = seconds / done * (of - done)
     rest = f"; about {left / 60:.0f} min left" if left >= 60 else ""
     note(f"{done}/{of} {outcome.cell.label}: {end}{rest}")

@@ -31,7 +31,9 @@ class _Group:
         return " ".join(f"{name.split('.')[-1]}={value}" for name, value in self.values)
 
     def all_of(self, figure: str) -> list[float]:
-        return [float(o.figures[figure]) for o in self.outcomes if o.figures is not None]
+        """Of the finished cells; a perplexity beyond all numbers, null in JSON, is left out."""
+        found = [o.figures[figure] for o in self.outcomes if o.figures is not None]
+        return [float(value) for value in found if value is not None]
 
     def mean(self, figure: str) -> float | None:
         found = self.all_of(figure)
@@ -82,7 +84,7 @@ def sweep_table(outcomes: Sequence[Outcome]) -> Table:
         [
             (
                 *(column[row] for column in cells),
-                len(group.all_of("perplexity")),
+                len(group.all_of("seconds")),
                 *_spread(group, "perplexity"),
                 *_spread(group, "accuracy"),
                 *_spread(group, "seconds"),

@@ -67,7 +67,9 @@ class Cell:
         """Of its folder: readable first, then a fingerprint of all settings."""
         parts = [f"{name.split('.')[-1]}={value}" for name, value in self.values]
         readable = ",".join([*parts, f"seed={self.seed}"])
-        kept = "".join(c if c.isalnum() or c in ".,=+-" else "_" for c in readable)
+        kept = "".join(
+            c if c.isascii() and (c.isalnum() or c in ".,=+-") else "_" for c in readable
+        )
         plain = json.dumps(self.settings.model_dump(mode="json"), sort_keys=True)
         return f"{kept[:100]}-{hashlib.sha256(plain.encode()).hexdigest()[:8]}"
 
