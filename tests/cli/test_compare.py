@@ -12,7 +12,8 @@ from wordlab.runs.comparison import compare_runs
 from wordlab.runs.run import Run
 from wordlab.runs.training_run import train
 
-TEXT = "the cat sat on the rug .\na bird saw the mouse .\nthe dog is on the mat .\n" * 4
+TEXT = "the cat sat on the rug .\na bird saw the mouse .\nthe dog is on the mat .\n" * 8
+SENTENCES = 24
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +77,7 @@ def test_a_trained_run_beats_an_untrained_one(run: Run, others: dict[str, Run], 
     assert abs(first["difference"]) >= abs(second["difference"])
     assert TEXT.splitlines()[first["line"] - 1] == first["sentence"]
     shown = output(run.path, others["untrained"].path, text)
-    for part in ("Comparison", "95 % interval", "p, two-sided", "unknown word", "a bird saw"):
+    for part in ("Comparison", "95 % interval", "p, two-sided", "unknown word", "the dog is on"):
         assert part in shown
     assert "Left out: no target." in shown
 
@@ -94,17 +95,17 @@ def test_a_text_of_few_sentences_has_no_interval(run: Run, others: dict[str, Run
     assert found["interval_95"] == [None, None]
     assert found["p_value"] is None
     shown = output(run.path, other, "-", stdin=b"the cat\n", cwd=None)
-    assert "not given: fewer than 10 sentences" in shown
+    assert "not given: fewer than 20 sentences" in shown
 
 
 def test_readings_with_other_targets_share_the_common_ones(
     run: Run, others: dict[str, Run], text: Path
 ) -> None:
     found = figures(run.path, others["single"].path, text)
-    assert found["a"]["left_out_not_predicted_by_the_other"] == 2 * 12
+    assert found["a"]["left_out_not_predicted_by_the_other"] == 2 * SENTENCES
     assert found["b"]["left_out_not_predicted_by_the_other"] == 0
-    assert found["targets"] == len(TEXT.split()) + 12 - 2 * 12
-    assert "Left out: 24 that only A predicts." in found["note"]
+    assert found["targets"] == len(TEXT.split()) + SENTENCES - 2 * SENTENCES
+    assert "Left out: 48 that only A predicts." in found["note"]
 
 
 def test_no_common_target_is_a_fault(run: Run, others: dict[str, Run]) -> None:
@@ -126,18 +127,18 @@ def test_over_the_words_that_both_know(run: Run, others: dict[str, Run], text: P
     fewer = others["fewer words"]
     found = figures(run.path, fewer.path, text, "--vocabulary", "shared")
     shared = [word for word in TEXT.split() if word in fewer.vocabulary.ids]
-    assert found["targets"] == len(shared) + 12
+    assert found["targets"] == len(shared) + SENTENCES
     assert found["left_out_not_shared"] == len(TEXT.split()) - len(shared) > 0
     # With the same words on both sides nothing but the two markers' mass is taken away.
     same = compare_runs(run, run, text, rule="shared")
     assert same.figures.overall.nats_per_token == 0
-    assert same.figures.not_kept == 4, "bird is unknown"
+    assert same.figures.not_kept == 8, "bird is unknown"
 
 
 def test_with_the_unknown_words_charged(run: Run, others: dict[str, Run], text: Path) -> None:
     fewer = others["fewer words"]
     found = figures(run.path, fewer.path, text, "--vocabulary", "union")
-    assert found["targets"] == len(TEXT.split()) + 12
+    assert found["targets"] == len(TEXT.split()) + SENTENCES
     words = set(TEXT.split()) | set(run.vocabulary.ids) - {"<unk>"}
     assert f"a closed list of {len(words)} words" in found["note"]
     plain = compare_runs(fewer, fewer, text).figures.overall.a.nats
@@ -151,7 +152,7 @@ def test_word_forms_may_differ_where_the_text_does_not_show_it(
     run: Run, others: dict[str, Run], text: Path
 ) -> None:
     lower = others["lower"]
-    assert figures(run.path, lower.path, text)["targets"] == len(TEXT.split()) + 12
+    assert figures(run.path, lower.path, text)["targets"] == len(TEXT.split()) + SENTENCES
     line = refusal("compare", run.path, lower.path, "-", stdin=b"a cat\nThe cat\n")
     assert "-:2: the word 'The' is 'The' to A and 'the' to B" in line
 
@@ -160,7 +161,7 @@ def test_a_text_must_be_read_in_one_way(run: Run, others: dict[str, Run], text: 
     running = others["running"].path
     line = refusal("compare", run.path, running, text)
     assert "--layout: A was trained with 'lines' and B with 'running'" in line
-    assert figures(run.path, running, text, "--layout", "lines")["sentences"] == 12
+    assert figures(run.path, running, text, "--layout", "lines")["sentences"] == SENTENCES
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ def test_nothing_in_common_is_a_fault(
 
 
 nats = st.floats(0, 20, allow_nan=False)
-lengths = st.lists(st.integers(1, 5), min_size=FEWEST_SENTENCES, max_size=20)
+lengths = st.lists(st.integers(1, 4), min_size=FEWEST_SENTENCES, max_size=30)
 
 
 @settings(max_examples=25, deadline=None)

@@ -15,8 +15,9 @@ from wordlab.evaluation.intervals import drawn_means, percentile_interval, two_s
 RESAMPLES = 9_999
 """Draws of sentences; the smallest p-value is one in as many and one."""
 
-FEWEST_SENTENCES = 10
-"""Of fewer sentences the bootstrap says nothing: drawn anew they are nearly the same again."""
+FEWEST_SENTENCES = 20
+"""Of fewer sentences the bootstrap is too sure: in simulation its 95 % intervals held the truth in
+89 % of the cases with 10 sentences, 93 % with 20, 95 % with 60."""
 
 UNSURE = (math.nan, math.nan)
 
