@@ -53,6 +53,7 @@ OUTPUTS: dict[str, list[dict[str, object]]] = {
         {},
         {"tied": True},
         {"bias": "zero", "dropout": 0.3, "smoothing": 0.1},
+        {"bias": "none", "deviation": 0.1},
         {"precision": "bfloat16"},
     ]
 }

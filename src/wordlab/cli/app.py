@@ -24,6 +24,7 @@ COMMANDS = (
     "train",
     "resume",
     "mix",
+    "arpa",
     "evaluate",
     "compare",
     "score",

@@ -44,6 +44,14 @@ def split_words(text: str) -> list[str]:
     return _WORD.findall(text)
 
 
+def _too_long(path: str | Path, line: int) -> WordlabError:
+    return WordlabError(
+        f"the line is longer than {PIECE_BYTES >> 20} MiB, too long for a sentence",
+        where=f"{path}:{line}:1",
+        mend="put one sentence on each line, or read it as running text (layout running)",
+    )
+
+
 @LAYOUTS.register("lines")
 def one_sentence_a_line(path: str | Path, tokenize: Tokenizer) -> Iterator[Sentence]:
     """Each line is a sentence; lines without a word are passed over.
@@ -53,13 +61,44 @@ def one_sentence_a_line(path: str | Path, tokenize: Tokenizer) -> Iterator[Sente
     """
     for line, text, whole in read_pieces(path):
         if not whole:
-            raise WordlabError(
-                f"the line is longer than {PIECE_BYTES >> 20} MiB, too long for a sentence",
-                where=f"{path}:{line}:1",
-                mend="put one sentence on each line, or read it as running text (layout running)",
-            )
+            raise _too_long(path, line)
         if words := tokenize(text):
             yield Sentence(words, line)
+
+
+@LAYOUTS.register("columns")
+def first_column(path: str | Path, tokenize: Tokenizer) -> Iterator[Sentence]:
+    """A word a line, with or without further columns, which are passed over (CoNLL).
+
+    A blank line or one that begins with -DOCSTART- ends a sentence; words are not split further.
+
+    Raises:
+        WordlabError: where a line is longer than PIECE_BYTES.
+    """
+    words: list[str] = []
+    begin = 0
+    for line, text, whole in read_pieces(path):
+        if not whole:
+            raise _too_long(path, line)
+        fields = text.split(maxsplit=1)
+        if not fields or fields[0] == "-DOCSTART-":
+            if words:
+                yield Sentence(words, begin)
+            words = []
+            continue
+        begin = begin if words else line
+        words.append(fields[0])
+    if words:
+        yield Sentence(words, begin)
+
+
+@LAYOUTS.register("every-line")
+def every_line_a_sentence(path: str | Path, tokenize: Tokenizer) -> Iterator[Sentence]:
+    """Each line is a sentence, a blank line one without words, as WikiText's figures count them."""
+    for line, text, whole in read_pieces(path):
+        if not whole:
+            raise _too_long(path, line)
+        yield Sentence(tokenize(text), line)
 
 
 @LAYOUTS.register("running")
@@ -106,7 +145,8 @@ class TextSettings(Settings):
     """How raw text becomes sentences and words."""
 
     layout: Annotated[str, NameIn(LAYOUTS)] = "lines"
-    """lines: one sentence a line; running: sentences end at . ! ? or a blank line."""
+    """lines: one sentence a line; running: sentences end at . ! ? or a blank line; columns: a word
+    a line, blank lines between sentences; every-line: blank lines are sentences too."""
     tokens: Annotated[str, NameIn(TOKENIZERS)] = "spaces"
     """spaces: words stand between white space; words: punctuation is split off."""
     form: Annotated[str, NameIn(WORD_FORMS)] = "as-is"

@@ -51,14 +51,18 @@ class WordScore:
 def score_words(
     model: Predictor, text: Text, vocabulary: Vocabulary, *, end: bool = False
 ) -> Iterator[WordScore]:
-    """Yield a row for each word, in the text's order; memory does not grow with the text.
+    """Yield a row for each word, in the text's order.
+
+    Memory does not grow with the text, unless the model carries something from sentence to sentence
+    (a state, a cache): then the text is read whole before the first row.
 
     Args:
         end: yield a row for the end marker of each sentence too.
     """
     sentences = encode_with_words(text, vocabulary)
     number = 0
-    while group := list(islice(sentences, SENTENCES_AT_ONCE)):
+    carries = model.reading.carries or model.adaptation
+    while group := list(islice(sentences, None if carries else SENTENCES_AT_ONCE)):
         store = TokenStore.in_memory((ids for _, ids in group), vocabulary)
         scores = score_tokens(model, store, vocabulary=len(vocabulary), entropies=True)
         row_of = {int(position): row for row, position in enumerate(scores.positions)}

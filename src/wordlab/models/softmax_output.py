@@ -5,6 +5,7 @@ import threading
 from typing import Any, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 from torch.autograd import Function
 from torch.nn import functional
@@ -36,8 +37,11 @@ class SoftmaxSettings(OutputSettings):
     """Of the features, after the projection if there is one."""
     smoothing: Probability = 0.0
     """Share of each training target's mass that goes to the unigram distribution of the targets."""
-    bias: Literal["unigram", "zero"] = "unigram"
-    """Where the output bias begins: at the log-probabilities of the training targets, or at 0."""
+    bias: Literal["unigram", "zero", "none"] = "unigram"
+    """Where the output bias begins: at the log-probabilities of the training targets, or at 0;
+    none: there is no bias."""
+    deviation: float = Field(default=0.02, gt=0)
+    """Of the normal distribution that output vectors of their own are drawn from."""
 
     def build(self, encoder: Encoder, vocabulary: int) -> "SoftmaxOutput":
         """Make the layer; if tied, a projection fits the features to the embeddings' width."""
@@ -49,7 +53,8 @@ class SoftmaxSettings(OutputSettings):
             precision=self.precision,
             dropout=self.dropout,
             smoothing=self.smoothing,
-            unigram_bias=self.bias == "unigram",
+            bias=self.bias,
+            deviation=self.deviation,
         )
 
 
@@ -78,22 +83,28 @@ class SoftmaxOutput(OutputLayer):
         precision: Precision = "float32",
         dropout: float = 0.0,
         smoothing: float = 0.0,
-        unigram_bias: bool = True,
+        bias: Literal["unigram", "zero", "none"] = "unigram",
+        deviation: float = 0.02,
     ) -> None:
         super().__init__()
         self.precision: Precision = precision
         self.dropout = dropout
         self.smoothing = smoothing
-        self.unigram_bias = unigram_bias
+        self.unigram_bias = bias == "unigram"
         self.tied = tied_to is not None
         self.projection: nn.Linear | None = None
         if tied_to is None:
-            self.weight = nn.Parameter(torch.empty(vocabulary, features).normal_(std=0.02))
+            self.weight = nn.Parameter(torch.empty(vocabulary, features).normal_(std=deviation))
         else:
             self.weight = tied_to
             if tied_to.shape[1] != features:
                 self.projection = nn.Linear(features, tied_to.shape[1], bias=False)
-        self.bias = nn.Parameter(torch.zeros(vocabulary))
+        zeros = torch.zeros(vocabulary)
+        self.has_bias = bias != "none"
+        if self.has_bias:
+            self.bias: Tensor = nn.Parameter(zeros)
+        else:
+            self.register_buffer("bias", zeros, persistent=False)
         self.register_buffer("unigram", torch.full((vocabulary,), 1 / vocabulary))
 
     def start_from_counts(self, target_counts: Tensor) -> None:
@@ -138,7 +149,7 @@ class SoftmaxOutput(OutputLayer):
     @property
     def parameters_of_a_class(self) -> int:
         """Its output vector, unless tied, and its bias."""
-        return 1 if self.tied else self.weight.shape[1] + 1
+        return (0 if self.tied else self.weight.shape[1]) + self.has_bias
 
     def costs(self) -> list[LayerCost]:
         """The projection, if there is one, and the softmax layer."""
@@ -151,8 +162,9 @@ class SoftmaxOutput(OutputLayer):
                 LayerCost("projection", f"{inner} x {width}", inner * width, product, 2 * product)
             )
         product = 2 * width * vocabulary
-        own = (0 if self.tied else vocabulary * width) + vocabulary
-        shape = f"{width} x {vocabulary} + {vocabulary}" + (" (tied)" if self.tied else "")
+        own = (0 if self.tied else vocabulary * width) + vocabulary * self.has_bias
+        shape = f"{width} x {vocabulary}" + (f" + {vocabulary}" if self.has_bias else "")
+        shape += " (tied)" if self.tied else ""
         return [*layers, LayerCost("softmax", shape, own, product, 2 * product)]
 
 

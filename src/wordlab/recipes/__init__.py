@@ -45,9 +45,13 @@ class Recipe:
 
     def settings_on(self, root: Path) -> dict[str, Any]:
         """The settings with the data's paths under the data sets' folder `root`."""
-        data = self.settings["data"]
-        files = {key: [str(root / path) for path in paths] for key, paths in data.items()}
-        return {**self.settings, "data": files}
+        data = dict(self.settings["data"])
+        for key in ("train", "validation"):
+            data[key] = [str(root / path) for path in data[key]]
+        vocabulary = dict(self.settings.get("vocabulary", {}))
+        if "file" in vocabulary:
+            vocabulary["file"] = str(root / vocabulary["file"])
+        return {**self.settings, "data": data, "vocabulary": vocabulary}
 
 
 def read_recipe(name: str) -> Recipe:

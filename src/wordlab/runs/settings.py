@@ -4,9 +4,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from wordlab.config import PartOf, Settings
-from wordlab.corpus.text import TextSettings
+from wordlab.config import NameIn, PartOf, Settings
+from wordlab.corpus.text import LAYOUTS, TextSettings
 from wordlab.corpus.vocabulary import VocabularySettings
+from wordlab.models.counts.arpa_settings import ArpaSettings
 from wordlab.models.counts.kneser_ney import KneserNeySettings
 from wordlab.models.feedforward import FeedforwardSettings
 from wordlab.models.language_model import MODELS, OUTPUT_LAYERS, ModelSettings, OutputSettings
@@ -17,7 +18,14 @@ from wordlab.models.softmax_output import SoftmaxSettings
 from wordlab.training.settings import TrainingSettings
 
 # Every family is registered by its import.
-FAMILIES = (FeedforwardSettings, ElmanSettings, GruSettings, LstmSettings, KneserNeySettings)
+FAMILIES = (
+    FeedforwardSettings,
+    ElmanSettings,
+    GruSettings,
+    LstmSettings,
+    KneserNeySettings,
+    ArpaSettings,
+)
 
 
 class DataSettings(Settings):
@@ -27,6 +35,8 @@ class DataSettings(Settings):
     """Files of the training text."""
     validation: tuple[str, ...] = ()
     """Files of the text that chooses the best epoch."""
+    validation_layout: Annotated[str, NameIn(LAYOUTS)] | None = None
+    """Layout of the validation text, where it is not text.layout."""
     hold_out: float = Field(default=0.1, gt=0, lt=1)
     """Without a validation text: the share of training sentences, drawn at random, held out."""
 

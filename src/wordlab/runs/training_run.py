@@ -19,6 +19,7 @@ from wordlab.models.language_model import CountSettings
 from wordlab.runs.environment import describe_environment
 from wordlab.runs.files import read_tensors, write_json, write_tensors, write_whole
 from wordlab.runs.model_files import MIXTURE, MODEL, SETTINGS, VOCABULARY, fresh_network
+from wordlab.runs.preflight import require_memory
 from wordlab.runs.run import CHECKPOINT, CORPUS, ENVIRONMENT, HISTORY, Run, TextLike
 from wordlab.runs.settings import RunSettings
 from wordlab.training.counting import CountTrainer
@@ -40,6 +41,7 @@ class TrainingRun:
         threads = run.settings.training.threads
         if threads is not None:
             torch.set_num_threads(threads)
+        require_memory(run.settings, len(run.vocabulary))
         texts = run.store("train"), run.store("validation")
         settings, types = run.settings, len(run.vocabulary)
         self.trainer = (
@@ -73,6 +75,7 @@ class TrainingRun:
                 where=str(path),
                 mend=f"choose another folder, or go on with: wordlab resume {path}",
             )
+        require_memory(settings, settings.vocabulary.size or 0)
         if train is None:
             if not settings.data.train:
                 raise WordlabError("no training text was named", where="data.train")
@@ -94,7 +97,11 @@ class TrainingRun:
         cls, settings: RunSettings, folder: Path, train: Text, validation: Text | None
     ) -> "TrainingRun":
         """Fill a new folder with all but weights."""
-        others = {"validation": validation.with_settings(settings.text)} if validation else {}
+        others = {}
+        if validation is not None:
+            layout = settings.data.validation_layout or settings.text.layout
+            own = settings.text.model_copy(update={"layout": layout})
+            others = {"validation": validation.with_settings(own)}
         corpus = prepare(
             train.with_settings(settings.text),
             others,

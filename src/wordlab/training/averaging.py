@@ -8,13 +8,15 @@ from torch import Tensor, nn
 
 
 class WeightAverage:
-    """Exponential moving average of a model's parameters (Polyak and Juditsky 1992; Adam, sec. 7).
+    """Running average of a model's parameters (Polyak and Juditsky 1992; Adam, sec. 7).
 
-    The average starts from the first weights it sees and its decay is corrected at the start, as
-    min(decay, (1 + t) / (10 + t)) after t updates.
+    The average starts from the first weights that it takes in; until then it is the weights
+    themselves. The decay is corrected at the start, as min(decay, (1 + t) / (10 + t)) after t
+    updates.
 
     Args:
-        decay: share of the old average kept at each update; 0 turns the average off.
+        decay: share of the old average kept at each update; 0 turns the average off, 1 makes it
+            the plain mean of all weights that it took in, as averaged SGD has it.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
@@ -29,15 +31,18 @@ class WeightAverage:
         if not self.decay:
             return
         self.updates += 1
-        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
-        torch._foreach_lerp_(
-            self._average, [p.detach() for p in self._model.parameters()], 1 - decay
-        )
+        if self.updates == 1:
+            share = 1.0
+        elif self.decay == 1:
+            share = 1 / self.updates
+        else:
+            share = 1 - min(self.decay, (1 + self.updates) / (10 + self.updates))
+        torch._foreach_lerp_(self._average, [p.detach() for p in self._model.parameters()], share)
 
     @contextmanager
     def applied(self) -> Iterator[None]:
         """Put the average in the model's place for a while."""
-        if not self.decay:
+        if not self.decay or not self.updates:
             yield
             return
         self._swap()

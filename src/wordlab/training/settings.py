@@ -35,8 +35,14 @@ class TrainingSettings(Settings):
     """constant, cosine or plateau."""
     clip: float | None = Field(default=None, gt=0)
     """Longest gradient, all parameters together; longer ones are scaled down."""
-    averaging: float = Field(default=0.998, ge=0, lt=1)
-    """Decay of the running average of the weights that is scored and kept; 0: the weights."""
+    averaging: float = Field(default=0.998, ge=0, le=1)
+    """Decay of the running average of the weights that is scored and kept; 0: the weights; 1:
+    their plain mean (averaged SGD)."""
+    averaging_start: float = Field(default=0.0, ge=0, lt=1)
+    """Average only from this share of the training on."""
+    averaging_stall: int = Field(default=0, ge=0)
+    """Average only once validation has not improved for so many epochs (the trigger of NT-ASGD,
+    Merity et al. 2018); 0: at once."""
     patience: int = Field(default=2, ge=0)
     """Stop when validation has not improved for so many epochs, the curriculum's not counted;
     0: never."""

@@ -206,8 +206,21 @@ class Trainer:
         if self.settings.clip is not None:
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
         self._optimizer.step(factor)
-        self._average.update()
+        if self._averages():
+            self._average.update()
         return value
+
+    def _averages(self) -> bool:
+        """Whether the weights are averaged by now; once begun, it goes on."""
+        if self._average.updates:
+            return True
+        settings, progress = self.settings, self.progress
+        of_epoch = progress.seen_targets / self._target_counts.sum()
+        if self._share(of_epoch) < settings.averaging_start:
+            return False
+        best = progress.best
+        waited = 0 if best is None else progress.epoch - best.epoch
+        return waited >= settings.averaging_stall
 
     def _objective(self, loss: Loss) -> Tensor:
         """What the step minimises: the mean nats or their sum, and the penalty."""

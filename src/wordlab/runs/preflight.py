@@ -1,0 +1,52 @@
+"""What a training needs, worked out before any work is done."""
+
+from pathlib import Path
+
+import torch
+
+from wordlab.errors import WordlabError
+from wordlab.models.language_model import NetworkSettings, build_model
+from wordlab.runs.settings import RunSettings
+
+FLOAT_BYTES = 4
+_MEMINFO = Path("/proc/meminfo")
+
+
+def training_bytes(settings: RunSettings, vocabulary: int) -> int:
+    """Memory of a network's weights, gradients, averages and optimiser state, nothing allocated."""
+    if not isinstance(settings.model, NetworkSettings):
+        return 0
+    with torch.device("meta"):
+        model = build_model(settings.model, settings.output, max(vocabulary, 4), seed=0)
+    parameters = sum(p.numel() for p in model.parameters())
+    # Weights, gradients, and the best weights so far; then what the settings add.
+    copies = 3 + settings.training.optimizer.numbers + (settings.training.averaging > 0)
+    return parameters * FLOAT_BYTES * copies
+
+
+def available_bytes() -> int | None:
+    """Memory that programs can still have; None where the system does not say."""
+    try:
+        lines = _MEMINFO.read_text().splitlines()
+    except OSError:
+        return None
+    kibibytes = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
+    return 1024 * int(kibibytes[0]) if kibibytes else None
+
+
+def require_memory(settings: RunSettings, vocabulary: int) -> None:
+    """Raise WordlabError if the weights and what goes with them cannot fit into memory.
+
+    Args:
+        vocabulary: V, or what is known of it so far.
+    """
+    available = available_bytes()
+    needed = training_bytes(settings, vocabulary)
+    if available is not None and needed > available:
+        gibi = 1 << 30
+        raise WordlabError(
+            f"training would need {needed / gibi:,.1f} GiB, and {available / gibi:,.1f} GiB of "
+            "memory are free",
+            where="model.hidden",
+            mend="choose fewer hidden units, a shorter embedding or a smaller vocabulary",
+        )
