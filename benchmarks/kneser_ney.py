@@ -121,6 +121,7 @@ def compare(train: Sentences, valid: Sentences, options: argparse.Namespace, scr
         f"{skipped}"
     )
     print(as_text(Table.of("Kneser-Ney", heads, rows, note=note)), end="")
+    print(as_text(whole_distributions(model.model, encode(valid, vocabulary))), end="")
     if differences:
         heads = ("text", "n", "n-grams", "only in one", "log10 p", "log10 b")
         note = "Largest difference over all n-grams of the two ARPA files."
@@ -155,6 +156,21 @@ def row_of(
         targets += len(batch.targets)
     figures = (statistics.median(figure) for figure in zip(*map(astuple, runs), strict=True))
     return name, sum(model.sizes), perplexity(nats / targets), targets, *figures
+
+
+def whole_distributions(model: BackoffModel, store: TokenStore) -> Table:
+    """How fast next-word distributions are, and how far from 1 they sum."""
+    batches = [batch.inputs for batch in Windows(len(model.orders)).batches(store, 512)][:40]
+    seconds, worst = 0.0, 0.0
+    for inputs in batches:
+        began = time.perf_counter()
+        log_probs = model.log_probs(inputs)
+        seconds += time.perf_counter() - began
+        worst = max(worst, float((log_probs.double().exp().sum(1) - 1).abs().max()))
+    contexts = sum(map(len, batches))
+    heads = ("contexts", "words each", Column("contexts a second", 0), "sums differ from 1 by")
+    row = (contexts, model.types, contexts / seconds, f"{worst:.1e}")
+    return Table.of("Next-word distributions", heads, [row], note="Batches of 512, one thread.")
 
 
 def astuple(cost: Cost) -> tuple[float, float, float]:

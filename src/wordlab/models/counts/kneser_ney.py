@@ -140,10 +140,8 @@ def estimate(
     notes: list[str] = []
     discounts: list[Discounts] = []
     orders: list[Order] = []
-    lower = np.array([1 / (types - 1 + outside)])  # probabilities of the n-grams one shorter
-    places = np.zeros(
-        1, dtype=np.int64
-    )  # what the model numbers those among them that are contexts
+    # Of the n-grams one shorter: their probabilities, and their numbers as the model's contexts.
+    lower, places = np.array([1 / (types - 1 + outside)]), np.zeros(1, dtype=np.int64)
     for length, threshold in enumerate(thresholds, start=1):
         here = grams[length - 1]
         adjusted = _adjusted_counts(here, grams[length] if length < order else None, store.start)
