@@ -232,7 +232,7 @@ def find_lmplz() -> Path:
         cache.mkdir(parents=True, exist_ok=True)
         print("building lmplz in", cache, file=sys.stderr)
         run("pip", sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary",
-            ":all:", "--dest", str(cache), KENLM)  # fmt: skip
+            "kenlm", "--dest", str(cache), KENLM)  # fmt: skip
         (archive,) = cache.glob("*.tar.gz")
         shutil.unpack_archive(archive, cache)
         (source,) = (path.parent for path in cache.glob("*/CMakeLists.txt"))

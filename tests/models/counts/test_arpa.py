@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wordlab.batching.windows import Windows
@@ -252,6 +252,7 @@ def contexts_of(sentences: list[list[int]], order: int) -> torch.Tensor:
     return torch.cat([batch.inputs for batch in Windows(order).batches(text, 100)])
 
 
+@settings(max_examples=50, deadline=None)
 @given(texts, st.integers(1, 5), st.lists(st.integers(0, 2), max_size=2).map(sorted))
 def test_round_trip(
     tmp_path_factory: pytest.TempPathFactory,

@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wordlab.models.counts.backoff import BackoffModel, Ngrams
@@ -55,6 +55,7 @@ def looked_up(listing: list[Listed], context: Gram, word: int) -> float:
     return backoff + looked_up(listing, context[1:], word)
 
 
+@settings(max_examples=50, deadline=None)
 @given(listings(), st.randoms())
 def test_distributions_are_those_of_the_definition(listing: list[Listed], random: object) -> None:
     model, _ = model_of(listing)
@@ -69,6 +70,7 @@ def test_distributions_are_those_of_the_definition(listing: list[Listed], random
         assert model.target_log_probs(inputs, targets).tolist() == found[:, word].tolist()
 
 
+@settings(max_examples=50, deadline=None)
 @given(listings())
 def test_what_is_listed_spells_out_the_model(listing: list[Listed]) -> None:
     model, added = model_of(listing)

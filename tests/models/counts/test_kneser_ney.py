@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wordlab.batching.windows import Windows
@@ -139,6 +139,7 @@ def test_discounts_by_hand() -> None:
     assert note == "counts of counts give the discounts 0.5, -0.25, 3"
 
 
+@settings(max_examples=50, deadline=None)
 @given(texts, st.integers(1, 5), prunings, st.integers(0, 2))
 def test_the_model_follows_the_formulas(
     sentences: Sentences, order: int, prune: list[int], outside: int
@@ -179,6 +180,7 @@ def test_estimated_discounts_follow_the_formulas(prune: tuple[int, ...]) -> None
     assert log_probs.tolist() == pytest.approx(expected, rel=1e-6)
 
 
+@settings(max_examples=50, deadline=None)
 @given(texts, st.integers(1, 5), prunings)
 def test_distributions_sum_to_one(sentences: Sentences, order: int, prune: list[int]) -> None:
     model = estimate(store(sentences), order, TYPES, prune=prune[:order]).model
@@ -190,6 +192,7 @@ def test_distributions_sum_to_one(sentences: Sentences, order: int, prune: list[
     )
 
 
+@settings(max_examples=50, deadline=None)
 @given(texts, st.integers(1, 5), st.integers(0, 2**32 - 1))
 def test_one_target_or_all_and_in_any_order(sentences: Sentences, order: int, seed: int) -> None:
     model = model_of(sentences, order)
@@ -204,6 +207,7 @@ def test_one_target_or_all_and_in_any_order(sentences: Sentences, order: int, se
     assert torch.equal(model.target_log_probs(contexts, targets), gathered)
 
 
+@settings(max_examples=50, deadline=None)
 @given(texts, st.integers(1, 5), st.randoms())
 def test_the_order_of_sentences_changes_nothing(
     sentences: Sentences, order: int, random: object
@@ -224,6 +228,7 @@ def test_start_markers_before_the_first_change_nothing() -> None:
     assert not torch.equal(padded[0], model.log_probs(torch.tensor([[UNK, UNK, UNK]]))[0])
 
 
+@settings(max_examples=50, deadline=None)
 @given(texts, st.integers(1, 4))
 def test_tensors_hold_the_model(sentences: Sentences, order: int) -> None:
     model = model_of(sentences, order)
