@@ -25,7 +25,7 @@ from wordlab.runs.model_files import (
     MixtureSettings,
     load_mixture,
 )
-from wordlab.runs.run import CORPUS, Run
+from wordlab.runs.run import CORPUS, ENVIRONMENT, Run
 
 
 def mix(
@@ -113,8 +113,9 @@ def _lay_out(runs: Sequence[Run], names: Sequence[str], path: Path) -> None:
                 _copy(run.path / file, member / file)
         if (run.path / MEMBERS).is_dir():
             shutil.copytree(run.path / MEMBERS, member / MEMBERS)
-    for file in (SETTINGS, VOCABULARY):
-        _copy(first / file, path / file)
+    for file in (SETTINGS, VOCABULARY, ENVIRONMENT):
+        if (first / file).exists():
+            _copy(first / file, path / file)
     if (first / CORPUS).is_dir():
         shutil.copytree(first / CORPUS, path / CORPUS, copy_function=_copy)
 
