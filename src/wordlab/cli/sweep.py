@@ -160,7 +160,8 @@ def _train(
             with closing(running):
                 for done, outcome in enumerate(running, start=1):
                     found[outcome.cell.name] = outcome
-                    _say(outcome, done, len(open_cells), time.monotonic() - began)
+                    seconds = time.monotonic() - began if done >= jobs else 0.0
+                    _say(outcome, done, len(open_cells), seconds)
                     _write_tables(place, list(found.values()))
         except KeyboardInterrupt:
             note(f"stopped; what was trained is in {place.path}; go on: the same command again")
@@ -195,7 +196,7 @@ def _threads(jobs: int) -> int:
 
 
 def _say(outcome: "Outcome", done: int, of: int, seconds: float) -> None:
-    """Tell how a training ended, and about how long the others will take."""
+    """Tell how a training ended, and from the seconds so far how long the others will take."""
     if outcome.figures is None:
         end = f"FAILED: {outcome.error}"
     else:
