@@ -1,45 +1,55 @@
-"""Every recipe over several seeds: the table of the README.
+"""Recipes over several seeds, each in a process of its own: mean and deviation.
 
-    WORDLAB_DATA=... python benchmarks/seeds.py [--seeds 3] [--only NAME ...] [--out FILE.json]
+    WORDLAB_DATA=... python benchmarks/seeds.py [--seeds 3] [--only NAME ...] [--runs FOLDER]
 
-Perplexity and accuracy are of the validation text, the best epoch by validation nats; nothing
-else of the validation text is used. Mean and sample deviation over the seeds.
+Figures are those that `wordlab recipes run` prints of the validation text, on which settings and
+the best epoch were chosen; nothing else of it is used. Deviations are of the sample. Runs are kept
+in --runs: a recipe and seed that is finished there is not run again, one that was cut is resumed.
 """
 
 import argparse
 import json
 import os
 import statistics
+import subprocess
 import sys
-import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from wordlab.config import apply_overrides, validate
-from wordlab.evaluation.cross_entropy import perplexity
-from wordlab.recipes import RECIPES, Recipe, read_recipe
+from wordlab.recipes import RECIPES, read_recipe
 from wordlab.rendering.tables import as_markdown
-from wordlab.runs.settings import RunSettings
-from wordlab.runs.training_run import TrainingRun
 from wordlab.table import Column, Table
 
-
-def train(recipe: Recipe, seed: int, data: Path, folder: Path) -> dict[str, float]:
-    """Run a recipe once and return its figures."""
-    settings = apply_overrides(recipe.settings_on(data), [f"training.seed={seed}"])
-    run = TrainingRun.start(validate(RunSettings, settings, source=recipe.name), folder)
-    epochs = list(run.epochs())
-    best = min(epochs, key=lambda epoch: epoch.validation_nats)
-    return {
-        "seed": seed,
-        "perplexity": perplexity(best.validation_nats),
-        "accuracy": best.validation_accuracy,
-        "epochs": len(epochs),
-        "best_epoch": best.epoch,
-        "seconds": run.trainer.progress.seconds,
-    }
+FIGURES = "figures.json"
 
 
-def spread(values: list[float], decimals: int) -> str:
+def run_recipe(name: str, seed: int, runs: Path) -> dict[str, Any]:
+    """Train a recipe with a seed, unless that is done; return what the command printed."""
+    folder = runs / f"{name}-{seed}"
+    figures = folder / FIGURES
+    if not figures.exists():
+        begun = (folder / "settings.json").exists()
+        arguments = (
+            ["resume", folder]
+            if begun
+            else ["recipes", "run", name, "--run", folder, "--seed", seed]
+        )
+        printed = wordlab(*arguments)
+        figures.write_text(json.dumps(printed, indent=2) + "\n")
+    found: dict[str, Any] = json.loads(figures.read_text())
+    return found
+
+
+def wordlab(*arguments: object) -> dict[str, Any]:
+    """Run a command with --json; its progress goes to standard error."""
+    command = [sys.executable, "-m", "wordlab", *map(str, arguments), "--json"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    printed: dict[str, Any] = json.loads(done.stdout)
+    return printed
+
+
+def spread(values: Sequence[float], decimals: int) -> str:
     """Mean and sample deviation."""
     mean = f"{statistics.mean(values):.{decimals}f}"
     if len(values) == 1:
@@ -51,18 +61,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", nargs="*", default=[])
-    parser.add_argument("--out", type=Path, default=None)
+    parser.add_argument("--runs", type=Path, default=Path("runs/seeds"))
     options = parser.parse_args()
-    data = Path(os.environ["WORDLAB_DATA"])
-    rows, figures = [], {}
+    if "WORDLAB_DATA" not in os.environ:
+        sys.exit("WORDLAB_DATA is not set: name the folder with the data sets")
+    rows = []
     for name in options.only or RECIPES:
         recipe = read_recipe(name)
-        found = []
-        for seed in range(1, options.seeds + 1):
-            with tempfile.TemporaryDirectory() as scratch:
-                found.append(train(recipe, seed, data, Path(scratch) / "run"))
-            print(name, found[-1], file=sys.stderr, flush=True)
-        figures[name] = found
+        seeds = range(1, options.seeds + 1)
+        found = [run_recipe(name, seed, options.runs) for seed in seeds]
         rows.append(
             (
                 name,
@@ -70,18 +77,18 @@ def main() -> None:
                 recipe.reference,
                 spread([f["perplexity"] for f in found], 1),
                 spread([100 * f["accuracy"] for f in found], 2) + " %",
+                found[0]["parameters"],
                 statistics.mean(f["epochs"] for f in found),
                 spread([f["seconds"] for f in found], 0),
             )
         )
-        if options.out:
-            options.out.write_text(json.dumps(figures, indent=2) + "\n")
     heads = (
         "recipe",
         Column("document", 1),
         Column("reference", 1),
         "perplexity",
         "top-1",
+        "parameters",
         Column("epochs", 0),
         "seconds",
     )

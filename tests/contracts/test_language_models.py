@@ -46,6 +46,7 @@ VARIANTS: dict[str, list[dict[str, object]]] = {
         {"embedding": 5, "hidden": (7,)},
         {"embedding": 4, "hidden": (6, 5), "biases": 2, "layer_norm": True, "unpredicted": 1},
         {"embedding": 4, "hidden": (6, 4), "reads": "stream", "length": 4, "jitter": 0.5},
+        {"embedding": 5, "hidden": (5,), "vectors": "cooccurrence"},
     ],
 }
 OUTPUTS: dict[str, list[dict[str, object]]] = {

@@ -1,6 +1,7 @@
 """The training loop: what it sees, what it reports, how it stops and recovers."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -229,3 +230,40 @@ def test_a_text_without_a_target_is_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(WordlabError, match="no sentence is long enough"):
         Trainer(model, corpus.stores["train"], corpus.stores["train"], TrainingSettings(), 4)
+
+
+def averaged(tmp_path: Path, **settings: object) -> tuple[list[int], Trainer]:
+    """How many updates the average has taken in after each epoch."""
+    made = trainer(tmp_path, epochs=4, **settings)
+    return [made._average.updates for _ in made.epochs()], made
+
+
+def test_the_average_begins_when_it_should(tmp_path: Path) -> None:
+    at_once, made = averaged(tmp_path / "a", averaging=0.9)
+    steps = made.progress.epoch and at_once[0]
+    assert at_once == [steps, 2 * steps, 3 * steps, 4 * steps]
+    late, _ = averaged(tmp_path / "b", averaging=0.9, averaging_start=0.5)
+    assert late == [0, 0, steps, 2 * steps]
+    never, _ = averaged(tmp_path / "c", averaging=1.0, averaging_stall=3)
+    assert never == [0, 0, 0, 0]
+
+
+def test_averaging_begins_when_validation_stalls(tmp_path: Path) -> None:
+    made = trainer(tmp_path, epochs=6, averaging=1.0, averaging_stall=1)
+    updates = []
+    for epoch in made.epochs():
+        updates.append(made._average.updates)
+        if epoch.epoch == 2:  # as if the second epoch had been no better
+            better = made.progress.history[0].validation_nats - 1
+            made.progress.history[0] = replace(made.progress.history[0], validation_nats=better)
+    assert updates[:2] == [0, 0]
+    assert updates[2] > 0
+
+
+def test_a_decay_of_1_is_the_plain_mean(tmp_path: Path) -> None:
+    made = trainer(tmp_path, epochs=1, averaging=1.0)
+    seen: list[torch.Tensor] = []
+    list(made.epochs(lambda step: seen.append(next(made.model.parameters()).detach().clone())))
+    with made._average.applied():
+        mean = next(made.model.parameters()).detach().clone()
+    assert torch.allclose(mean, torch.stack(seen).mean(dim=0), atol=1e-6)

@@ -11,7 +11,9 @@ from torch.nn import functional
 from wordlab.batching.batch import Batch
 from wordlab.batching.windows import Padding, Windows
 from wordlab.config import NameIn
+from wordlab.corpus.store import TokenStore
 from wordlab.models.activations import ACTIVATIONS
+from wordlab.models.embeddings import Beginning, embedding_table, start_from_cooccurrence
 from wordlab.models.language_model import MODELS, Encoded, Encoder, LayerCost, NetworkSettings
 from wordlab.models.settings import Probability, Units
 
@@ -27,6 +29,8 @@ class FeedforwardSettings(NetworkSettings):
     """full: n - 1 start markers; single: one, so a sentence's first n - 2 words are no targets."""
     embedding: Units = 64
     """Length of the word vectors."""
+    vectors: Beginning = "random"
+    """Where they begin: random; or cooccurrence, from the words that stand near in training."""
     hidden: tuple[Units, ...] = (128,)
     """Units of each hidden layer."""
     activation: Annotated[str, NameIn(ACTIVATIONS)] = "tanh"
@@ -79,8 +83,7 @@ class FeedforwardEncoder(Encoder):
         self.settings = settings
         self.reading = settings.reading
         self.activation = ACTIVATIONS[settings.activation]
-        self.embedding = nn.Embedding(vocabulary, settings.embedding, sparse=settings.sparse)
-        nn.init.normal_(self.embedding.weight, std=0.1)
+        self.embedding = embedding_table(vocabulary, settings.embedding, sparse=settings.sparse)
         window = (settings.n - 1) * settings.embedding
         widths = (window, *settings.hidden)
         self.hidden = nn.ModuleList(nn.Linear(inputs, units) for inputs, units in pairwise(widths))
@@ -102,6 +105,11 @@ class FeedforwardEncoder(Encoder):
             units = self.activation(layer(units))
             units = functional.dropout(units, settings.dropout, self.training)
         return Encoded(torch.cat([units, window], dim=1) if settings.direct else units)
+
+    def start_from_text(self, store: TokenStore, seed: int) -> None:
+        """Set the word vectors, if the settings say so."""
+        if self.settings.vectors == "cooccurrence":
+            start_from_cooccurrence(self.embedding, store, seed)
 
     def word_vectors(self) -> Tensor:
         """The table of word embeddings. [V, E]"""

@@ -114,6 +114,9 @@ class Encoder(nn.Module, ABC):
     def word_vectors(self) -> Tensor:
         """The table of word embeddings. [V, E]"""
 
+    def start_from_text(self, store: TokenStore, seed: int) -> None:
+        """Take from the training text what the settings begin with; as a rule, nothing."""
+
 
 class OutputLayer(nn.Module, ABC):
     """Turns features into probabilities, and owns the loss that trains them.

@@ -65,6 +65,7 @@ class Trainer:
                 )
         self._enough_targets = min(JUDGED_TARGETS, int(self._target_counts.sum()))
         self._by_frequency = np.argsort(-self._target_counts, kind="stable")
+        model.encoder.start_from_text(train, settings.seed)
         model.output.start_from_counts(torch.from_numpy(self._target_counts))
         for stage in settings.curriculum:
             if not np.delete(self._target_counts, self._commonest(stage.leave_out)).sum():

@@ -14,6 +14,8 @@ from wordlab.batching.batch import Batch, Reading
 from wordlab.batching.packing import Packing
 from wordlab.batching.sequences import Sentences, Stream
 from wordlab.batching.windows import Windows
+from wordlab.corpus.store import TokenStore
+from wordlab.models.embeddings import Beginning, embedding_table, start_from_cooccurrence
 from wordlab.models.language_model import Encoded, Encoder, LayerCost, NetworkSettings
 from wordlab.models.products import Precision
 from wordlab.models.recurrent.cell import Cell, State
@@ -37,6 +39,8 @@ class RecurrentSettings(NetworkSettings, ABC):
     """Each target's error goes back so many steps exactly; None: to where the reading begins."""
     embedding: Units = 128
     """Length of the word vectors."""
+    vectors: Beginning = "random"
+    """Where they begin: random; or cooccurrence, from the words that stand near in training."""
     hidden: tuple[Units, ...] = (256,)
     """Units of each layer."""
     precision: Precision = "float32"
@@ -117,8 +121,7 @@ class RecurrentEncoder(Encoder):
         super().__init__()
         self.settings = settings
         self.reading = settings.reading
-        self.embedding = nn.Embedding(vocabulary, settings.embedding)
-        nn.init.normal_(self.embedding.weight, std=0.1)
+        self.embedding = embedding_table(vocabulary, settings.embedding)
         inputs = (settings.embedding, *settings.hidden)
         self.cells = nn.ModuleList(
             settings.cell(m, n) for m, n in zip(inputs, settings.hidden, strict=False)
@@ -240,6 +243,11 @@ class RecurrentEncoder(Encoder):
         place[by_length] = windows.lasts
         lasts = torch.from_numpy(packing.lasts)
         return units[torch.from_numpy(place)], tuple(part[lasts] for part in traces)
+
+    def start_from_text(self, store: TokenStore, seed: int) -> None:
+        """Set the word vectors, if the settings say so."""
+        if self.settings.vectors == "cooccurrence":
+            start_from_cooccurrence(self.embedding, store, seed)
 
     def word_vectors(self) -> Tensor:
         """The table of word embeddings. [V, E]"""
