@@ -66,8 +66,28 @@ def test_sentences_are_read_whole_each_from_its_beginning(
     counts = np.bincount([word for *_, word in wanted], minlength=10)
     assert (reading.target_counts(store(rows), 10) == counts).all()
     longest = max(len(row) + 1 for row in rows)
-    assert all(len(batch.inputs) <= max(size, 1) or longest > size for batch in batches)
-    assert all(len(batch.inputs) <= max(size, longest) for batch in batches)
+    most = size if order is None else max(size, longest)
+    assert all(len(batch.inputs) <= most for batch in batches)
+
+
+def test_a_batch_of_one_target_is_a_whole_sentence_in_training() -> None:
+    text = store([[3, 4, 5], [6], [7, 8]])
+    batches = list(Sentences().batches(text, 1, order=Order(1, 1)))
+    assert sorted(len(batch.inputs) for batch in batches) == [2, 3, 4]
+    assert not any(batch.continues for batch in batches)
+
+
+def test_an_endless_sentence_is_cut_and_goes_on_in_training(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("wordlab.batching.sequences.LONGEST", 4)
+    batches = list(Sentences().batches(store([[3] * 9, [4]]), 2, order=Order(1, 1)))
+    long = [batch for batch in batches if len(batch.inputs) != 2 or batch.continues]
+    assert [(len(batch.inputs), batch.continues) for batch in long] == [
+        (4, False),
+        (4, True),
+        (2, True),
+    ]
 
 
 @settings(deadline=None)

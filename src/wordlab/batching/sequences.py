@@ -11,6 +11,9 @@ from wordlab.batching.batch import Batch, Order, Reading, after
 from wordlab.batching.packing import Indices, Packing
 from wordlab.corpus.store import TokenStore
 
+LONGEST = 1024
+"""Training cuts no sentence that is shorter than this, however small its batches are."""
+
 POOL_BATCHES = 16
 """Sentences are shuffled, then sorted by length within so many batches, which are shuffled too."""
 
@@ -58,8 +61,10 @@ class Sentences(Reading):
     ) -> Iterator[Batch]:
         """Yield whole sentences, as many as have up to `size` tokens; see `Reading.batches`.
 
-        A sentence of more tokens is a sequence of batches, each of which continues the last.
+        A sentence of more tokens is a batch of its own in training, up to LONGEST tokens; beyond
+        that, and in scoring, it is a sequence of batches, each of which continues the last.
         """
+        most = max(size, 1) if order is None else max(size, LONGEST)
         ends = np.flatnonzero(np.asarray(store.ids) == store.end).astype(np.int64)
         if not len(ends):
             return
@@ -68,8 +73,8 @@ class Sentences(Reading):
         for group in _groups(lengths, size, order):
             group = group[np.argsort(-lengths[group], kind="stable")]
             longest = int(lengths[group[0]])
-            for first in range(0, longest, max(size, 1)):  # more than once for one long sentence
-                part = np.minimum(lengths[group] - first, max(size, 1))
+            for first in range(0, longest, most):  # more than once for one long sentence
+                part = np.minimum(lengths[group] - first, most)
                 packing = Packing.of(part)
                 places = packing.time + first
                 batch = _batch(
