@@ -55,6 +55,7 @@ OUTPUTS: dict[str, list[dict[str, object]]] = {
         {"tied": True},
         {"bias": "zero", "dropout": 0.3, "smoothing": 0.1},
         {"bias": "none", "deviation": 0.1},
+        {"sample": 10, "tied": True},
         {"precision": "bfloat16"},
     ]
 }

@@ -142,6 +142,9 @@ class OutputLayer(nn.Module, ABC):
     def parameters_of_a_class(self) -> int:
         """Numbers that belong to one word alone; CMU 10-707 leaves one word's out of its count."""
 
+    def at(self, share: float) -> None:
+        """Hear what share of the training is done; as a rule, nothing depends on it."""
+
     @abstractmethod
     def start_from_counts(self, target_counts: Tensor) -> None:
         """Begin at the unigram distribution of the training targets. [V]"""

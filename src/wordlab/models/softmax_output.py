@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.nn import functional
 
+from wordlab.models.class_sample import ClassSample
 from wordlab.models.language_model import (
     OUTPUT_LAYERS,
     Encoder,
@@ -40,6 +41,11 @@ class SoftmaxSettings(OutputSettings):
     bias: Literal["unigram", "zero", "none"] = "unigram"
     """Where the output bias begins: at the log-probabilities of the training targets, or at 0;
     none: there is no bias."""
+    sample: int = Field(default=0, ge=0)
+    """Train on about so many classes a step, drawn by frequency, and the batch's targets; 0: all.
+    Scoring knows no sample."""
+    sample_until: float = Field(default=0.8, gt=0, le=1)
+    """Share of the training with such samples; after it, all classes."""
     deviation: float = Field(default=0.02, gt=0)
     """Of the normal distribution that output vectors of their own are drawn from."""
 
@@ -55,6 +61,8 @@ class SoftmaxSettings(OutputSettings):
             smoothing=self.smoothing,
             bias=self.bias,
             deviation=self.deviation,
+            sample=self.sample,
+            sample_until=self.sample_until,
         )
 
 
@@ -85,6 +93,8 @@ class SoftmaxOutput(OutputLayer):
         smoothing: float = 0.0,
         bias: Literal["unigram", "zero", "none"] = "unigram",
         deviation: float = 0.02,
+        sample: int = 0,
+        sample_until: float = 1.0,
     ) -> None:
         super().__init__()
         self.precision: Precision = precision
@@ -106,6 +116,10 @@ class SoftmaxOutput(OutputLayer):
         else:
             self.register_buffer("bias", zeros, persistent=False)
         self.register_buffer("unigram", torch.full((vocabulary,), 1 / vocabulary))
+        self._sample_size = sample
+        self._sample_until = sample_until
+        self._share_done = 0.0
+        self._sample: ClassSample | None = None
 
     def start_from_counts(self, target_counts: Tensor) -> None:
         """Set the bias to ln((count + 1) / (total + V)), unless the settings say zero."""
@@ -115,6 +129,10 @@ class SoftmaxOutput(OutputLayer):
             self.unigram.copy_(counts / counts.sum())
             if self.unigram_bias:
                 self.bias.copy_(torch.log(smoothed / smoothed.sum()))
+
+    def at(self, share: float) -> None:
+        """Draw samples of the classes only up to a share of the training."""
+        self._share_done = share
 
     def _projected(self, features: Tensor) -> Tensor:
         return features if self.projection is None else self.projection(features)
@@ -134,17 +152,33 @@ class SoftmaxOutput(OutputLayer):
         [B, F], [B] -> scalar.
         """
         features = functional.dropout(self._projected(features), self.dropout, self.training)
-        dtype = product_type(features, self.precision)
+        unigram = self.unigram if self.training and self.smoothing else None
+        weight: Tensor = self.weight
+        bias = self.bias
+        correction = None
+        if self.training and self._sample_size and self._share_done < self._sample_until:
+            chosen, targets, correction = self._drawn().draw(targets)
+            weight, bias = functional.embedding(chosen, weight), bias[chosen]
+            if unigram is not None:
+                unigram = unigram[chosen] / correction.exp()
+                unigram = unigram / unigram.sum()
         nats: Tensor = _SoftmaxNats.apply(  # type: ignore[no-untyped-call]
             features,
-            self.weight,
-            self.bias,
+            weight,
+            bias,
             targets,
-            dtype,
-            self.unigram if self.training and self.smoothing else None,
+            product_type(features, self.precision),
+            unigram,
             self.smoothing,
+            correction,
         )
         return nats
+
+    def _drawn(self) -> ClassSample:
+        """The sampler, made when it is first needed: it depends on the unigram distribution."""
+        if self._sample is None:
+            self._sample = ClassSample(self.unigram, self._sample_size)
+        return self._sample
 
     @property
     def parameters_of_a_class(self) -> int:
@@ -201,7 +235,8 @@ class _SoftmaxNats(Function):
 
         dJ/dfeatures = (p - y) W,   dJ/dW = (p - y)' features,   dJ/db = sum over rows of (p - y)
 
-    With smoothing s towards u, y is (1 - s) times the one-hot target plus s u.
+    With smoothing s towards u, y is (1 - s) times the one-hot target plus s u. With a sample of the
+    classes, each logit but the target's own is less ln(its probability of being in the sample).
     """
 
     @staticmethod
@@ -214,6 +249,7 @@ class _SoftmaxNats(Function):
         dtype: torch.dtype,
         unigram: Tensor | None,
         smoothing: float,
+        log_inclusion: Tensor | None,
     ) -> Tensor:
         """Return the nats; keep the gradients if any is wanted."""
         wants_gradient = any(ctx.needs_input_grad[:3])
@@ -224,7 +260,10 @@ class _SoftmaxNats(Function):
             d_features = torch.empty_like(features)
             d_weight = torch.zeros(weight.shape[::-1], dtype=wide, device=weight.device)
             d_bias = torch.zeros(vocabulary, dtype=wide, device=weight.device)
-        weight, bias = weight.detach().to(dtype), bias.detach().to(dtype)
+        weight, bias = weight.detach().to(dtype), bias.detach()
+        if log_inclusion is not None:
+            bias = bias - log_inclusion
+        bias = bias.to(dtype)
         chunks = max(1, -(-rows * vocabulary // CHUNK_LOGITS))
         size = max(1, -(-rows // chunks))
         for first in range(0, rows, size):
@@ -232,6 +271,8 @@ class _SoftmaxNats(Function):
             x = features[here].detach().to(dtype)
             target = targets[here, None]
             logits = linear(x, weight, bias)
+            if log_inclusion is not None:  # a target is in the sample for certain
+                logits.scatter_add_(1, target, log_inclusion[target].to(dtype))
             p = _workspace.array("p", logits.shape, wide, logits.device)
             torch.softmax(logits, dim=1, dtype=wide, out=p)
             nats += _negative_logs(p, logits, target)
@@ -266,7 +307,7 @@ class _SoftmaxNats(Function):
             d_weight.shape[::-1], dtype=d_weight.dtype, device=d_weight.device
         )
         torch.mul(d_weight.t(), scale, out=weight_gradient)
-        return d_features * scale, weight_gradient, d_bias * scale, None, None, None, None
+        return d_features * scale, weight_gradient, d_bias * scale, *[None] * 5
 
 
 def _negative_logs(p: Tensor, logits: Tensor, target: Tensor) -> Tensor:

@@ -171,6 +171,7 @@ class Trainer:
         for batch in islice(feed, progress.batch, None):
             began = time.perf_counter()
             factor = self._factor(progress.seen_targets / targets)
+            self.model.output.at(self._share(progress.seen_targets / targets))
             nats = self._step(batch.to(device), factor)
             if nats is None:
                 self._roll_back()
