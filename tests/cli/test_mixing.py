@@ -202,3 +202,27 @@ def test_blank_lines_and_columns(tmp_path: Path) -> None:
         wordlab("prepare", tmp_path / "c.txt", "--set", "text.layout=columns", "--json").stdout
     )
     assert (rows["texts"][0]["sentences"], rows["texts"][0]["words"]) == (2, 3)
+
+
+def test_nothing_is_carried_over_the_end_of_a_file(runs: Path, texts: Path, tmp_path: Path) -> None:
+    one, two = tmp_path / "one.txt", tmp_path / "two.txt"
+    one.write_text("the cat sat .\nthe dog sat .\n")
+    two.write_text("a dog saw the cat .\n")
+    both = tmp_path / "both.txt"
+    both.write_text(one.read_text() + two.read_text())
+    mixed = tmp_path / "mixed"
+    cache = ["--unigram-cache", "9", "--tune", texts / "validation.txt", "--run", mixed]
+    assert wordlab("mix", runs / "kn", *cache).returncode == 0
+
+    def nats(run: Path, *files: Path) -> float:
+        found = figures("evaluate", run, *files, "--no-yardsticks")
+        return found["nats_per_token"] * found["targets"]  # type: ignore[operator, return-value]
+
+    for run in (runs / "stream", mixed):
+        apart = nats(run, one) + nats(run, two)
+        assert nats(run, one, two) == pytest.approx(apart, abs=1e-5)
+        assert nats(run, both) != pytest.approx(apart, abs=1e-4)
+        shown = wordlab("score", run, one, two, "--end", "--format", "jsonl").stdout
+        rows = [json.loads(line) for line in shown.splitlines()]
+        assert sum(row["nats"] for row in rows) == pytest.approx(apart, abs=1e-5)
+        assert [row["sentence"] for row in rows][-1] == 3

@@ -129,6 +129,17 @@ def encode(text: Text, vocabulary: Vocabulary) -> Iterator[list[int]]:
     return (ids for _, ids in encode_with_words(text, vocabulary))
 
 
+def encode_in_memory(text: Text, vocabulary: Vocabulary) -> TokenStore:
+    """Hold a text's ids in memory; nothing is carried from one of its files to the next."""
+    parts = (
+        TokenStore.in_memory(
+            (ids for _, ids in encode_sentences(part, text.form, vocabulary)), vocabulary
+        )
+        for part in text.parts()
+    )
+    return TokenStore.joined(list(parts), vocabulary)
+
+
 def encode_with_words(text: Text, vocabulary: Vocabulary) -> Iterator[tuple[Sentence, list[int]]]:
     """Yield each sentence as it is spelled, with the ids of its words."""
     return encode_sentences(text.sentences(), text.form, vocabulary)

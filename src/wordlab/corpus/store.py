@@ -3,8 +3,9 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
 
@@ -43,13 +44,21 @@ class StoreHeader:
 
 @dataclass(frozen=True)
 class TokenStore:
-    """A memory-mapped text of ids: w1 .. wn END w1 .. wn END and so on, in the text's order."""
+    """A memory-mapped text of ids: w1 .. wn END w1 .. wn END and so on, in the text's order.
+
+    Attributes:
+        header: what it holds.
+        ids: the text.
+        start, end, unknown: ids of the markers.
+        files: where each file begins that nothing must be carried into; one text if empty.
+    """
 
     header: StoreHeader
     ids: Ids
     start: int
     end: int
     unknown: int
+    files: tuple[int, ...] = ()
 
     @classmethod
     def open(cls, path: Path, vocabulary: Vocabulary) -> "TokenStore":
@@ -82,7 +91,18 @@ class TokenStore:
         """Hold encoded sentences without a file."""
         dtype = id_type(len(vocabulary))
         chunks = [np.empty(0, dtype), *in_chunks(sentences, vocabulary.end)]
-        ids = np.concatenate(chunks).astype(dtype)
+        return cls._of(np.concatenate(chunks).astype(dtype), vocabulary)
+
+    @classmethod
+    def joined(cls, stores: Sequence["TokenStore"], vocabulary: Vocabulary) -> "TokenStore":
+        """Put texts one behind the other, each a file of its own."""
+        ids = np.concatenate([np.empty(0, id_type(len(vocabulary))), *(s.ids for s in stores)])
+        ends = np.cumsum([len(store) for store in stores], dtype=np.int64)
+        whole = cls._of(ids.astype(id_type(len(vocabulary))), vocabulary)
+        return replace(whole, files=(0, *ends[:-1].tolist()))
+
+    @classmethod
+    def _of(cls, ids: Ids, vocabulary: Vocabulary) -> "TokenStore":
         header = StoreHeader(
             tokens=len(ids),
             sentences=int((ids == vocabulary.end).sum()),
@@ -95,6 +115,15 @@ class TokenStore:
 
     def __len__(self) -> int:
         return self.header.tokens
+
+    def parts(self) -> Iterator[tuple[int, "TokenStore"]]:
+        """Yield the first position of each file, and the file as a text of its own."""
+        if len(self.files) < 2:
+            yield 0, self
+            return
+        for first, last in pairwise((*self.files, len(self))):
+            header = replace(self.header, tokens=last - first)
+            yield first, replace(self, header=header, ids=self.ids[first:last], files=())
 
     def chunks(self, tokens: int = CHUNK_TOKENS) -> Iterator[tuple[int, Ids]]:
         """Yield (first position, ids) of consecutive stretches of the text."""

@@ -176,22 +176,34 @@ class Text:
         return Text(self.paths, settings, self.lines)
 
     def sentences(self) -> Iterator[Sentence]:
-        """Yield the sentences of all files in turn; a sentence has at least one word.
+        """Yield the sentences of all files in turn.
 
         Raises:
             WordlabError: where a file cannot be read, or where no file has a word.
         """
-        tokenize = TOKENIZERS[self.settings.tokens]
-        empty = True
-        for number, line in enumerate(self.lines, start=1):
-            if words := tokenize(line):
-                empty = False
-                yield Sentence(words, number)
-        for path in self.paths:
-            for sentence in LAYOUTS[self.settings.layout](path, tokenize):
-                empty = False
+        return (sentence for part in self.parts() for sentence in part)
+
+    def parts(self) -> Iterator[Iterator[Sentence]]:
+        """Yield the sentences of each file, or of the memory; each is to be used up in turn.
+
+        Raises:
+            WordlabError: where a file cannot be read, or, at the end, where no file has a word.
+        """
+        words = 0
+
+        def counted(sentences: Iterable[Sentence]) -> Iterator[Sentence]:
+            nonlocal words
+            for sentence in sentences:
+                words += len(sentence.words)
                 yield sentence
-        if empty:
+
+        tokenize = TOKENIZERS[self.settings.tokens]
+        if self.lines:
+            lines = enumerate(map(tokenize, self.lines), start=1)
+            yield counted(Sentence(split, number) for number, split in lines if split)
+        for path in self.paths:
+            yield counted(LAYOUTS[self.settings.layout](path, tokenize))
+        if not words:
             raise WordlabError("there is no word in it", where=self.name)
 
 

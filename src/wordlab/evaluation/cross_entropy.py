@@ -137,7 +137,7 @@ def score_tokens(
     entropies: bool = False,
     most: int | None = None,
 ) -> TokenScores:
-    """Score each target of a text once.
+    """Score each target of a text once; nothing is carried from file to file.
 
     Args:
         vocabulary: V, for the size of the chunks.
@@ -146,8 +146,13 @@ def score_tokens(
         most: score about so many targets at most, in short stretches spread evenly over the text;
             with a carried state, the first of each of the reading's lanes.
     """
-    chunks = _score_chunks(model, reading or model.reading, store, vocabulary, entropies, most)
-    parts = list(chunks)
+    parts = [
+        (positions + first, *columns)
+        for first, part in store.parts()
+        for positions, *columns in _score_chunks(
+            model, reading or model.reading, part, vocabulary, entropies, most
+        )
+    ]
     if not parts:
         none = np.empty(0)
         return TokenScores(none.astype(int), none.astype(int), none, none.astype(int), none)

@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any
 
-from wordlab.corpus.preparation import encode_with_words
+from wordlab.corpus.preparation import encode_sentences
 from wordlab.corpus.store import TokenStore
-from wordlab.corpus.text import Text
+from wordlab.corpus.text import Sentence, Text
 from wordlab.corpus.vocabulary import Vocabulary
 from wordlab.evaluation.cross_entropy import score_tokens
 from wordlab.models.language_model import Predictor
@@ -59,10 +59,9 @@ def score_words(
     Args:
         end: yield a row for the end marker of each sentence too.
     """
-    sentences = encode_with_words(text, vocabulary)
     number = 0
     carries = model.reading.carries or model.adaptation
-    while group := list(islice(sentences, None if carries else SENTENCES_AT_ONCE)):
+    for group in _groups(text, vocabulary, None if carries else SENTENCES_AT_ONCE):
         store = TokenStore.in_memory((ids for _, ids in group), vocabulary)
         scores = score_tokens(model, store, vocabulary=len(vocabulary), entropies=True)
         row_of = {int(position): row for row, position in enumerate(scores.positions)}
@@ -90,3 +89,13 @@ def score_words(
                     None if row is None else float(scores.entropies[row]),
                     None if row is None else int(scores.ranks[row]),
                 )
+
+
+def _groups(
+    text: Text, vocabulary: Vocabulary, size: int | None
+) -> Iterator[list[tuple[Sentence, list[int]]]]:
+    """Yield sentences with their ids, so many at a time or a file at a time; never of two files."""
+    for part in text.parts():
+        sentences = encode_sentences(part, text.form, vocabulary)
+        while group := list(islice(sentences, size)):
+            yield group

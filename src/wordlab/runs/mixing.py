@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from wordlab.corpus.preparation import encode
+from wordlab.corpus.preparation import encode_in_memory
 from wordlab.corpus.store import TokenStore
 from wordlab.corpus.text import Text
 from wordlab.errors import WordlabError
@@ -60,7 +60,7 @@ def mix(
     chosen = (settings or MixtureSettings(members=names)).model_copy(
         update={"members": names, "weights": ()}
     )
-    store = TokenStore.in_memory(encode(first.text(text), first.vocabulary), first.vocabulary)
+    store = encode_in_memory(first.text(text), first.vocabulary)
     if not len(store):
         raise WordlabError("has no sentence to fit weights to", where=text.name)
     try:
@@ -80,12 +80,13 @@ def fit(mixture: Mixture, store: TokenStore) -> NDArray[np.float64]:
     """The best weights of a mixture on a text. [buckets, members]"""
     types = len(mixture.buckets.of_word)
     size = max(1, min(CHUNK_LOGITS // types, mixture.segment or len(store)))
-    rows, buckets, state = [], [], None
-    with torch.no_grad():
-        for batch in mixture.reading.batches(store, size):
-            parts, state = mixture.predict_members(batch, state)
+    rows, buckets = [], []
+    for _, part in store.parts():
+        state = None
+        for batch in mixture.reading.batches(part, size):
+            found, state = mixture.predict_members(batch, state)
             target = batch.targets[:, None]
-            rows.append(torch.cat([part.gather(1, target) for part in parts], dim=1).double())
+            rows.append(torch.cat([p.gather(1, target) for p in found], dim=1).double())
             buckets.append(mixture.bucket_of(batch))
     return fit_weights(torch.cat(rows).numpy(), np.concatenate(buckets), len(mixture.buckets.names))
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from wordlab.batching.batch import Reading
 from wordlab.batching.windows import Windows
 from wordlab.config import read_json, validate
-from wordlab.corpus.preparation import encode
+from wordlab.corpus.preparation import encode, encode_in_memory
 from wordlab.corpus.store import TokenStore
 from wordlab.corpus.text import Text, read_text, text_of
 from wordlab.corpus.vocabulary import Vocabulary
@@ -191,7 +191,7 @@ class Run:
             reading: "sentences" or "stream"; empty for the model's own way.
         """
         source = self.text(text)
-        store = TokenStore.in_memory(encode(source, self.vocabulary), self.vocabulary)
+        store = encode_in_memory(source, self.vocabulary)
         return self.evaluate_store(store, source.name, yardsticks=yardsticks, reading=reading)
 
     def evaluate_store(
