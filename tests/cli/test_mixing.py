@@ -204,14 +204,16 @@ def test_blank_lines_and_columns(tmp_path: Path) -> None:
     assert (rows["texts"][0]["sentences"], rows["texts"][0]["words"]) == (2, 3)
 
 
-def test_nothing_is_carried_over_the_end_of_a_file(runs: Path, texts: Path, tmp_path: Path) -> None:
+def test_nothing_is_carried_over_the_end_of_a_file(runs: Path, tmp_path: Path) -> None:
     one, two = tmp_path / "one.txt", tmp_path / "two.txt"
     one.write_text("the cat sat .\nthe dog sat .\n")
     two.write_text("a dog saw the cat .\n")
     both = tmp_path / "both.txt"
     both.write_text(one.read_text() + two.read_text())
     mixed = tmp_path / "mixed"
-    cache = ["--unigram-cache", "9", "--tune", texts / "validation.txt", "--run", mixed]
+    again = tmp_path / "again.txt"
+    again.write_text("mouse dog mouse dog rug dog .\n" * 3)  # so that the cache has a weight
+    cache = ["--unigram-cache", "9", "--tune", again, "--run", mixed]
     assert wordlab("mix", runs / "kn", *cache).returncode == 0
 
     def nats(run: Path, *files: Path) -> float:
