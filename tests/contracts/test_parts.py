@@ -39,13 +39,21 @@ def test_a_tokenizer_loses_no_letter(name: str) -> None:
     assert TOKENIZERS[name](" \t ") == []
 
 
+RUNNING = "One two. Three\nfour! Five\n\n\nsix seven\r\n eight"
+COLUMNS = "One\tNN x\ntwo NN\n\n\n-DOCSTART- X\nThree\r\n four\t\tVB"
+OTHER_LAYOUTS = {"columns": (COLUMNS, "One two Three four")}
+"""Layouts in which words stand otherwise than one after another: a text, and its words."""
+WITH_BLANKS = {"every-line"}
+
+
 @pytest.mark.parametrize("name", list(LAYOUTS))
 def test_a_layout_loses_no_word(name: str, tmp_path: Path) -> None:
+    text, words = OTHER_LAYOUTS.get(name, (RUNNING, RUNNING))
     path = tmp_path / "text.txt"
-    path.write_text("One two. Three\nfour! Five\n\n\nsix seven\r\n eight")
+    path.write_text(text)
     sentences = list(LAYOUTS[name](path, str.split))
-    assert [w for s in sentences for w in s.words] == path.read_text().split()
-    assert all(s.words for s in sentences)
+    assert [w for s in sentences for w in s.words] == words.split()
+    assert all(s.words for s in sentences) != (name in WITH_BLANKS)
     assert [s.line for s in sentences] == sorted(s.line for s in sentences)
 
 
