@@ -29,6 +29,69 @@ class Fault:
 
 FAULTS = (
     Fault(
+        "the LSTM's forget gate with the input gate's slope",
+        "models/recurrent/lstm.py",
+        "torch.mul(dc_here, earlier, out=d_f)",
+        "torch.mul(dc_here, g, out=d_f)",
+        "tests/models/test_recurrent.py",
+    ),
+    Fault(
+        "the GRU's reset gate behind the product in the backward pass only",
+        "models/recurrent/gru.py",
+        "torch.mul(d_reset, h, out=d_r)",
+        "torch.mul(d_g, h, out=d_r)",
+        "tests/models/test_recurrent.py",
+    ),
+    Fault(
+        "truncation a step too short",
+        "models/recurrent/encoder.py",
+        "lengths = np.minimum(packing.time[rows], back) + 1",
+        "lengths = np.minimum(packing.time[rows], back - 1) + 1",
+        "tests/models/test_recurrent.py",
+    ),
+    Fault(
+        "a stream whose state is dropped between segments",
+        "models/language_model.py",
+        "state if state and batch.continues else ()",
+        "()",
+        "tests/contracts/test_language_models.py",
+    ),
+    Fault(
+        "sentences that see the word they predict",
+        "batching/sequences.py",
+        "np.maximum(positions - 1, 0)",
+        "np.maximum(positions, 0)",
+        "tests/batching",
+    ),
+    Fault(
+        "a neural cache that looks ahead",
+        "models/adaptive.py",
+        "seen = (there < here)",
+        "seen = (there <= here)",
+        "tests/contracts/test_predictors.py",
+    ),
+    Fault(
+        "a cache carried over a file's end",
+        "corpus/store.py",
+        "if len(self.files) < 2:",
+        "if len(self.files) < 20:",
+        "tests/cli/test_mixing.py",
+    ),
+    Fault(
+        "samples of the classes without their correction",
+        "models/class_sample.py",
+        "return chosen, place[targets], included.log()",
+        "return chosen, place[targets], 0 * included.log()",
+        "tests/models/test_class_sample.py",
+    ),
+    Fault(
+        "Kneser-Ney from raw counts",
+        "models/counts/kneser_ney.py",
+        "    if longer is None:\n        return here.counts\n",
+        "    if longer is None or True:\n        return here.counts\n",
+        "tests/models/counts",
+    ),
+    Fault(
         "perplexity as 2^nats",
         "evaluation/cross_entropy.py",
         "else math.exp(nats_per_token)",
@@ -47,8 +110,8 @@ FAULTS = (
     Fault(
         "last batch dropped",
         "batching/windows.py",
-        "        if held:\n            yield _batch(*_joined(waiting))",
-        "        if held == size:\n            yield _batch(*_joined(waiting))",
+        "        if held:\n            yield _batch(store, *_joined(waiting))",
+        "        if held == size:\n            yield _batch(store, *_joined(waiting))",
         "tests/properties tests/golden/test_by_hand.py",
     ),
     Fault(

@@ -152,6 +152,16 @@ def test_parameters_are_the_textbooks() -> None:
         assert both == 4 * (m * n + n * n + 2 * n)
 
 
+def test_recurrent_blocks_begin_orthogonal_or_as_the_others() -> None:
+    for model in (LstmSettings(), GruSettings(), ElmanSettings()):
+        for block in model.cell(5, 8).weight_hidden.detach().split(8):
+            assert torch.allclose(block @ block.T, torch.eye(8), atol=1e-5)
+        other = model.model_copy(update={"start": "glorot"})
+        weights = other.cell(5, 8).weight_hidden.detach()
+        assert float(weights.abs().max()) <= (6 / 16) ** 0.5
+        assert not torch.allclose(weights[:8] @ weights[:8].T, torch.eye(8), atol=1e-2)
+
+
 @settings(max_examples=30, deadline=None)
 @given(
     kind=st.sampled_from([ElmanSettings, GruSettings, LstmSettings]),

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from typing import Literal, TypedDict
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +11,14 @@ from wordlab.models.products import Precision, product
 
 Biases = Literal[0, 1, 2]
 State = tuple[Tensor, ...]
+
+
+class CellOptions(TypedDict):
+    """Arguments that cells of all kinds take."""
+
+    precision: Precision
+    weight_dropout: float
+    orthogonal: bool
 
 
 class Cell(nn.Module, ABC):
@@ -22,10 +30,11 @@ class Cell(nn.Module, ABC):
         biases: none, the textbook's one, or torch's two (one beside each matrix).
         precision: of the products' operands in training.
         weight_dropout: of the recurrent matrix, drawn once a batch (Merity et al. 2018).
+        orthogonal: begin each recurrent block orthogonal (Saxe et al. 2014).
         direct: read the inputs as they are, without the matrix [n, m]; they must be n wide.
 
-    Weights of the inputs begin uniform in +-sqrt(6 / (m + n)) (Glorot and Bengio 2010, eq. 16),
-    each recurrent block orthogonal (Saxe et al. 2014), biases at 0.
+    Other matrices begin uniform in +-sqrt(6 / (m + n)) (Glorot and Bengio 2010, eq. 16), biases at
+    0.
     """
 
     parts: int
@@ -41,6 +50,7 @@ class Cell(nn.Module, ABC):
         biases: Biases = 1,
         precision: Precision = "float32",
         weight_dropout: float = 0.0,
+        orthogonal: bool = True,
         direct: bool = False,
     ) -> None:
         super().__init__()
@@ -53,9 +63,10 @@ class Cell(nn.Module, ABC):
         self.weight_hidden = nn.Parameter(torch.empty(rows, units))
         self.bias = nn.Parameter(torch.zeros(rows)) if biases >= 1 else None
         self.bias_hidden = nn.Parameter(torch.zeros(rows)) if biases == 2 else None
+        begin = nn.init.orthogonal_ if orthogonal else nn.init.xavier_uniform_
         for block in self.weight_hidden.detach().chunk(len(self.products)):
-            if block.device.type != "meta":
-                nn.init.orthogonal_(block)
+            if block.device.type != "meta":  # where there is no orthogonal matrix
+                begin(block)
         if self.weight_inputs is not None:
             for block in self.weight_inputs.detach().chunk(len(self.products)):
                 nn.init.xavier_uniform_(block)

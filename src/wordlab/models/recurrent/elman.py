@@ -52,8 +52,7 @@ class ElmanSettings(RecurrentSettings):
             inputs,
             units,
             biases=self.biases,
-            precision=self.precision,
-            weight_dropout=self.weight_dropout,
+            **self.cell_options,
             direct=self.direct,
         )
         cell.activation = self.activation

@@ -18,7 +18,7 @@ from wordlab.corpus.store import TokenStore
 from wordlab.models.embeddings import Beginning, embedding_table, start_from_cooccurrence
 from wordlab.models.language_model import Encoded, Encoder, LayerCost, NetworkSettings
 from wordlab.models.products import Precision
-from wordlab.models.recurrent.cell import Cell, State
+from wordlab.models.recurrent.cell import Cell, CellOptions, State
 from wordlab.models.settings import Probability, Units
 
 
@@ -43,6 +43,8 @@ class RecurrentSettings(NetworkSettings, ABC):
     """Where they begin: random; or cooccurrence, from the words that stand near in training."""
     hidden: tuple[Units, ...] = (256,)
     """Units of each layer."""
+    start: Literal["orthogonal", "glorot"] = "orthogonal"
+    """Where recurrent matrices begin: orthogonal, or drawn as those of the inputs are."""
     precision: Precision = "float32"
     """Of the products in training; sums, gates and all scoring are float32."""
     word_dropout: Probability = 0.0
@@ -101,6 +103,15 @@ class RecurrentSettings(NetworkSettings, ABC):
         if self.reads == "sentences" and self.unpredicted:
             return Windows(self.unpredicted + 2, "single")
         return Windows(4)
+
+    @property
+    def cell_options(self) -> CellOptions:
+        """What the settings say of a cell of any kind."""
+        return {
+            "precision": self.precision,
+            "weight_dropout": self.weight_dropout,
+            "orthogonal": self.start == "orthogonal",
+        }
 
     @abstractmethod
     def cell(self, inputs: int, units: int) -> Cell:

@@ -32,8 +32,7 @@ class GruSettings(RecurrentSettings):
             inputs,
             units,
             biases=self.biases,
-            precision=self.precision,
-            weight_dropout=self.weight_dropout,
+            **self.cell_options,
         )
         cell.reset = self.reset
         return cell

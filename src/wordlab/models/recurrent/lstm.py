@@ -30,8 +30,7 @@ class LstmSettings(RecurrentSettings):
             inputs,
             units,
             biases=self.biases,
-            precision=self.precision,
-            weight_dropout=self.weight_dropout,
+            **self.cell_options,
         )
         if cell.bias is not None:
             nn.init.constant_(cell.bias.detach()[units : 2 * units], self.forget_bias)
