@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from wordlab.cli.app import COMMANDS
+from wordlab.config import validate
 from wordlab.inspection.settings import settings_tables
 from wordlab.recipes import RECIPES, read_recipe
+from wordlab.runs.settings import RunSettings
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -84,9 +86,10 @@ def test_the_example_of_a_part_of_ones_own_runs() -> None:
         SCHEDULES._parts.pop("linear", None)
 
 
-def test_recipes_say_what_they_reached() -> None:
+def test_recipes_are_valid_and_say_what_they_reached() -> None:
     for name in RECIPES:
         recipe = read_recipe(name)
+        validate(RunSettings, recipe.settings_on(Path("data")), source=name)
         assert recipe.summary.endswith(".")
         assert recipe.reached is not None, name
 

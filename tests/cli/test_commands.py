@@ -194,9 +194,11 @@ def test_describe_verify_and_recipes() -> None:
     assert len(figures("recipes", "--json")) == len(RECIPES)  # type: ignore[arg-type]
 
 
-def test_every_recipe_has_valid_settings() -> None:
-    for name in RECIPES:
+def test_recipes_are_described_before_they_are_run() -> None:
+    """That all have valid settings is tested with the documents."""
+    for name in ("cmu10707-lstm", "cs224d-rnn", "ptb-lstm-10min"):
         assert figures("describe", name, "--json")["parameters"] > 0  # type: ignore[index]
+    assert "its n-grams are then listed" in refusal("describe", "ptb-kneser-ney-5")
 
 
 def test_ctrl_c_keeps_the_best_model_and_a_checkpoint(texts: Path, tmp_path: Path) -> None:
