@@ -194,12 +194,16 @@ def test_a_kneser_ney_of_a_tiny_text_says_what_it_did(tmp_path: Path) -> None:
 def test_blank_lines_and_columns(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("a b\n\nb a\n")
     blank = json.loads(
-        wordlab("prepare", tmp_path / "a.txt", "--set", "text.layout=every-line", "--json").stdout
+        wordlab(
+            "prepare", tmp_path / "a.txt", "--set", "text.layout=every-line", "--json", cwd=tmp_path
+        ).stdout
     )
     assert blank["texts"][0]["sentences"] == 3
     (tmp_path / "c.txt").write_text("-DOCSTART- X\n\na\tNN\nb\tNN\n\nb NN x\n")
     rows = json.loads(
-        wordlab("prepare", tmp_path / "c.txt", "--set", "text.layout=columns", "--json").stdout
+        wordlab(
+            "prepare", tmp_path / "c.txt", "--set", "text.layout=columns", "--json", cwd=tmp_path
+        ).stdout
     )
     assert (rows["texts"][0]["sentences"], rows["texts"][0]["words"]) == (2, 3)
 
