@@ -51,7 +51,11 @@ class Packing:
         return cls.of(np.searchsorted(falling, -np.arange(steps[0]), side="left"))
 
     @property
+    def firsts(self) -> Indices:
+        """The packed place where each time begins. [T]"""
+        return np.cumsum(self.steps) - self.steps
+
+    @property
     def lasts(self) -> Indices:
         """The packed place of each sequence's last token. [S]"""
-        firsts = np.cumsum(self.steps) - self.steps
-        return firsts[self.lengths - 1] + np.arange(len(self.lengths))
+        return self.firsts[self.lengths - 1] + np.arange(len(self.lengths))

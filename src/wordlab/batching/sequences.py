@@ -93,7 +93,6 @@ class Sentences(Reading):
         total = np.zeros(types, dtype=np.int64)
         since = 0  # tokens of the sentence that ran over the chunk's beginning
         for _, ids in store.chunks():
-            places = np.arange(since, since + len(ids))
             ends = np.flatnonzero(ids == store.end)
             firsts = np.concatenate([[-since], ends + 1])
             places = np.arange(len(ids)) - firsts[np.searchsorted(ends, np.arange(len(ids)))]

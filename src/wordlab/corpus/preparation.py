@@ -126,7 +126,7 @@ def prepare(
 
 def encode(text: Text, vocabulary: Vocabulary) -> Iterator[list[int]]:
     """Yield the ids of each sentence's words, without markers."""
-    return (ids for _, ids in encode_with_words(text, vocabulary))
+    return (ids for _, ids in encode_sentences(text.sentences(), text.form, vocabulary))
 
 
 def encode_in_memory(text: Text, vocabulary: Vocabulary) -> TokenStore:
@@ -140,15 +140,10 @@ def encode_in_memory(text: Text, vocabulary: Vocabulary) -> TokenStore:
     return TokenStore.joined(list(parts), vocabulary)
 
 
-def encode_with_words(text: Text, vocabulary: Vocabulary) -> Iterator[tuple[Sentence, list[int]]]:
-    """Yield each sentence as it is spelled, with the ids of its words."""
-    return encode_sentences(text.sentences(), text.form, vocabulary)
-
-
 def encode_sentences(
     sentences: Iterable[Sentence], form: WordForm, vocabulary: Vocabulary
 ) -> Iterator[tuple[Sentence, list[int]]]:
-    """The same for sentences that are read already, under a word form."""
+    """Yield each sentence as it is spelled, with the ids of its words under a word form."""
     table = _FormIds(form, vocabulary)
     for sentence in sentences:
         yield sentence, [table[word] for word in sentence.words]

@@ -161,6 +161,12 @@ def score_tokens(
     return TokenScores(*(column[in_order] for column in columns))
 
 
+def batch_for(model: Predictor, vocabulary: int) -> int:
+    """How many targets to score at a time: what the model allows, and memory."""
+    most = max(1, CHUNK_LOGITS // vocabulary)
+    return most if model.segment is None else min(most, model.segment)
+
+
 def _score_chunks(
     model: Predictor,
     reading: Reading,
@@ -169,7 +175,7 @@ def _score_chunks(
     entropies: bool,
     most: int | None,
 ) -> Iterator[tuple[NDArray[np.int64], ...]]:
-    size = max(1, min(CHUNK_LOGITS // vocabulary, model.segment or len(store)))
+    size = batch_for(model, vocabulary)
     first, last, every = 0, None, 1
     if most is not None and most < len(store):
         if reading.carries:

@@ -1,10 +1,10 @@
 """The feed-forward n-gram network of Bengio et al. (2003) and of CMU 10-707, homework 3."""
 
 from itertools import pairwise
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import torch
-from pydantic import Field, field_validator
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -15,7 +15,7 @@ from wordlab.corpus.store import TokenStore
 from wordlab.models.activations import ACTIVATIONS
 from wordlab.models.embeddings import Beginning, embedding_table, start_from_cooccurrence
 from wordlab.models.language_model import MODELS, Encoded, Encoder, LayerCost, NetworkSettings
-from wordlab.models.settings import Probability, Units
+from wordlab.models.settings import Layers, Probability, Units
 
 
 @MODELS.register("feedforward")
@@ -31,7 +31,7 @@ class FeedforwardSettings(NetworkSettings):
     """Length of the word vectors."""
     vectors: Beginning = "random"
     """Where they begin: random; or cooccurrence, from the words that stand near in training."""
-    hidden: tuple[Units, ...] = (128,)
+    hidden: Layers = (128,)
     """Units of each hidden layer."""
     activation: Annotated[str, NameIn(ACTIVATIONS)] = "tanh"
     """identity, tanh, sigmoid, relu or gelu."""
@@ -43,18 +43,6 @@ class FeedforwardSettings(NetworkSettings):
     """Connect the embeddings to the output too: features are [h, L(w_1) .. L(w_n-1)]."""
     sparse: bool = False
     """Update only the embedding rows that a batch reads."""
-
-    @field_validator("hidden", mode="before")
-    @classmethod
-    def _one_layer(cls, value: Any) -> Any:
-        return (value,) if isinstance(value, int) else value
-
-    @field_validator("hidden")
-    @classmethod
-    def _some_layer(cls, value: tuple[int, ...]) -> tuple[int, ...]:
-        if not value:
-            raise ValueError("needs at least one hidden layer")
-        return value
 
     @property
     def reading(self) -> Windows:

@@ -6,7 +6,7 @@ from wordlab.errors import WordlabError
 from wordlab.models.counts.arpa import read_arpa, write_arpa
 from wordlab.models.counts.arpa_settings import ArpaSettings
 from wordlab.models.counts.backoff import BackoffModel
-from wordlab.runs.files import write_json, write_tensors
+from wordlab.runs.files import require_new, write_json, write_tensors
 from wordlab.runs.model_files import MODEL, SETTINGS, VOCABULARY
 from wordlab.runs.run import Run
 from wordlab.runs.settings import RunSettings
@@ -28,10 +28,7 @@ def import_arpa(
             holds something.
     """
     target = Path(folder)
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise WordlabError(
-            "is there already and is not empty", where=str(folder), mend="choose another folder"
-        )
+    require_new(target)
     arpa = read_arpa(path)
     model, notes, vocabulary = arpa.model, arpa.notes, arpa.vocabulary
     settings = RunSettings()

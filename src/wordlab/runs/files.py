@@ -36,6 +36,12 @@ def write_whole(path: Path, data: bytes) -> None:
         ) from None
 
 
+def require_new(path: Path, mend: str = "choose another folder") -> None:
+    """Raise WordlabError unless `path` is free for a new folder: not there, or empty."""
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise WordlabError("is there already and is not empty", where=str(path), mend=mend)
+
+
 def next_free(path: Path) -> Path:
     """Return the path itself, or the first of path-2, path-3 .. that is not there yet."""
     number, free = 1, path

@@ -13,9 +13,9 @@ from wordlab.corpus.preparation import encode_in_memory
 from wordlab.corpus.store import TokenStore
 from wordlab.corpus.text import Text
 from wordlab.errors import WordlabError
-from wordlab.evaluation.cross_entropy import CHUNK_LOGITS
+from wordlab.evaluation.cross_entropy import batch_for
 from wordlab.models.mixture import Mixture, fit_weights
-from wordlab.runs.files import write_json
+from wordlab.runs.files import require_new, write_json
 from wordlab.runs.model_files import (
     MEMBERS,
     MIXTURE,
@@ -53,10 +53,7 @@ def mix(
                 mend="train both with the same training text and the same [vocabulary]",
             )
     path = Path(folder)
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise WordlabError(
-            "is there already and is not empty", where=str(folder), mend="choose another folder"
-        )
+    require_new(path)
     chosen = (settings or MixtureSettings(members=names)).model_copy(
         update={"members": names, "weights": ()}
     )
@@ -78,8 +75,7 @@ def mix(
 
 def fit(mixture: Mixture, store: TokenStore) -> NDArray[np.float64]:
     """The best weights of a mixture on a text. [buckets, members]"""
-    types = len(mixture.buckets.of_word)
-    size = max(1, min(CHUNK_LOGITS // types, mixture.segment or len(store)))
+    size = batch_for(mixture, len(mixture.buckets.of_word))
     rows, buckets = [], []
     for _, part in store.parts():
         state = None

@@ -17,7 +17,7 @@ from wordlab.corpus.text import Text, TextSettings, read_text, text_of
 from wordlab.errors import WordlabError
 from wordlab.models.language_model import CountSettings
 from wordlab.runs.environment import describe_environment
-from wordlab.runs.files import read_tensors, write_json, write_tensors, write_whole
+from wordlab.runs.files import read_tensors, require_new, write_json, write_tensors, write_whole
 from wordlab.runs.model_files import MIXTURE, MODEL, SETTINGS, VOCABULARY, fresh_network
 from wordlab.runs.preflight import require_memory
 from wordlab.runs.run import CHECKPOINT, CORPUS, ENVIRONMENT, HISTORY, Run, TextLike
@@ -69,12 +69,7 @@ class TrainingRun:
             WordlabError: where the folder holds something already, or a text cannot be read.
         """
         folder = Path(path)
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise WordlabError(
-                "is there already and is not empty",
-                where=str(path),
-                mend=f"choose another folder, or go on with: wordlab resume {path}",
-            )
+        require_new(folder, f"choose another folder, or go on with: wordlab resume {path}")
         require_memory(settings, settings.vocabulary.size or 0)
         if train is None:
             if not settings.data.train:

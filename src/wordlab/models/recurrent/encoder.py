@@ -2,11 +2,11 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
 import torch
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -19,7 +19,7 @@ from wordlab.models.embeddings import Beginning, embedding_table, start_from_coo
 from wordlab.models.language_model import Encoded, Encoder, LayerCost, NetworkSettings
 from wordlab.models.products import Precision
 from wordlab.models.recurrent.cell import Cell, CellOptions, State
-from wordlab.models.settings import Probability, Units
+from wordlab.models.settings import Layers, Probability, Units
 
 
 class RecurrentSettings(NetworkSettings, ABC):
@@ -41,7 +41,7 @@ class RecurrentSettings(NetworkSettings, ABC):
     """Length of the word vectors."""
     vectors: Beginning = "random"
     """Where they begin: random; or cooccurrence, from the words that stand near in training."""
-    hidden: tuple[Units, ...] = (256,)
+    hidden: Layers = (256,)
     """Units of each layer."""
     start: Literal["orthogonal", "glorot"] = "orthogonal"
     """Where recurrent matrices begin: orthogonal, or drawn as those of the inputs are."""
@@ -65,18 +65,6 @@ class RecurrentSettings(NetworkSettings, ABC):
     """AR: this times the mean square of the last layer's units, after dropout (Merity 2017)."""
     change_penalty: float = Field(default=0.0, ge=0)
     """TAR: this times the mean square of their change from token to token (Merity 2017)."""
-
-    @field_validator("hidden", mode="before")
-    @classmethod
-    def _one_layer(cls, value: Any) -> Any:
-        return (value,) if isinstance(value, int) else value
-
-    @field_validator("hidden")
-    @classmethod
-    def _some_layer(cls, value: tuple[int, ...]) -> tuple[int, ...]:
-        if not value:
-            raise ValueError("needs at least one hidden layer")
-        return value
 
     @model_validator(mode="after")
     def _truncated_alone(self) -> Self:
@@ -159,7 +147,7 @@ class RecurrentEncoder(Encoder):
         units, traces = self._through_layers(x, batch.steps, state, sequence)
         after = tuple(part[lasts].detach() for part in traces)
         units = self._dropped(units, settings.dropout, sequence)
-        penalty = self._penalty(units, traces[-self._cells()[-1].parts], batch.steps)
+        penalty = self._penalty(units, traces[-self._cells()[-1].parts], packing)
         counted = units if batch.counted is None else units[batch.counted]
         return Encoded(counted, after, penalty)
 
@@ -203,17 +191,15 @@ class RecurrentEncoder(Encoder):
             x = self.norms[number](parts[0]) if self.settings.layer_norm else parts[0]
         return x, tuple(traces)
 
-    def _penalty(self, dropped: Tensor, units: Tensor, steps: tuple[int, ...]) -> Tensor | None:
+    def _penalty(self, dropped: Tensor, units: Tensor, packing: Packing) -> Tensor | None:
         """AR and TAR, or None where there are none."""
         settings = self.settings
         if not self.training or not (settings.activation_penalty or settings.change_penalty):
             return None
         penalty = settings.activation_penalty * dropped.square().mean()
-        if settings.change_penalty and len(steps) > 1:
-            packing = Packing.from_steps(steps)
+        if settings.change_penalty and len(packing.steps) > 1:
             later = torch.from_numpy(np.flatnonzero(packing.time > 0))
-            counts = np.asarray(steps)
-            earlier = later - torch.from_numpy(counts[packing.time[later] - 1])
+            earlier = later - torch.from_numpy(packing.steps[packing.time[later] - 1])
             change = units[later] - units[earlier]
             penalty = penalty + settings.change_penalty * change.square().mean()
         return penalty
@@ -235,7 +221,7 @@ class RecurrentEncoder(Encoder):
         windows = Packing.of(lengths[by_length])
         of_row = rows[by_length]
         begin = packing.time[of_row] - lengths[by_length] + 1
-        firsts = np.cumsum(packing.steps) - packing.steps
+        firsts = packing.firsts
         where = firsts[begin[windows.sequence] + windows.time]
         where = where + packing.sequence[of_row][windows.sequence]
         before = torch.from_numpy(firsts[np.maximum(begin - 1, 0)] + packing.sequence[of_row])
