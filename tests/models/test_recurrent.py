@@ -317,6 +317,26 @@ def test_locked_dropout_drops_the_same_units_of_a_sequence_throughout() -> None:
         assert 0.3 < dropped.mean() < 0.7
 
 
+@pytest.mark.parametrize("share", [0.1, 0.5])
+def test_weight_dropout_drops_its_share_and_makes_up_for_it(share: float) -> None:
+    size = 101
+    cell = ElmanSettings(hidden=(size,), weight_dropout=share).cell(3, size).train()
+    assert isinstance(cell, Cell)
+    with torch.no_grad():
+        cell.weight_hidden.fill_(1.0)
+    seen: list[torch.Tensor] = []
+    cell.recur = lambda a, hidden, steps, state: seen.append(hidden) or state  # type: ignore
+    torch.manual_seed(1)
+    for _ in range(2):
+        cell(torch.zeros(1, 3), (1,), cell.zero_state(1))
+    first, second = seen
+    assert (first == 0).float().mean().item() == pytest.approx(share, abs=0.015)
+    assert not torch.equal(first, second)
+    assert first.max().item() == pytest.approx(1 / (1 - share), rel=1e-4)
+    cell.eval()(torch.zeros(1, 3), (1,), cell.zero_state(1))
+    assert torch.equal(seen[2], cell.weight_hidden)
+
+
 def test_word_dropout_drops_all_occurrences_of_a_word() -> None:
     settings = ElmanSettings(
         embedding=3, hidden=(3,), direct=True, biases=0, activation="relu",

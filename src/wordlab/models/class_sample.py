@@ -2,10 +2,14 @@
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 POWER = 0.75
 """Frequent classes are drawn less often than they occur, as word2vec draws them."""
 _HALVINGS = 80
+_MULTIPLE = 64
+_ABSENT = 1e4
+"""Log-inclusion of the rows that fill up a sample: exp(logit - it) is nothing."""
 
 
 class ClassSample:
@@ -47,4 +51,7 @@ class ClassSample:
         place[chosen] = torch.arange(len(chosen), device=chosen.device)
         missed = torch.log1p(-self.unigram[chosen].clamp_max(1 - 1e-7)) * len(targets)
         included = 1 - (1 - self.probabilities[chosen]) * missed.exp()
-        return chosen, place[targets], included.log()
+        # Samples of few different sizes: a library of products sets itself up for each anew.
+        filling = -len(chosen) % _MULTIPLE
+        chosen = functional.pad(chosen, (0, filling))
+        return chosen, place[targets], functional.pad(included.log(), (0, filling), value=_ABSENT)

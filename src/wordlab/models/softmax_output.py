@@ -18,7 +18,7 @@ from wordlab.models.language_model import (
     OutputLayer,
     OutputSettings,
 )
-from wordlab.models.products import Precision, linear, product_type
+from wordlab.models.products import Precision, linear, product, product_type
 from wordlab.models.settings import Probability
 
 CHUNK_LOGITS = 1 << 23
@@ -135,7 +135,10 @@ class SoftmaxOutput(OutputLayer):
         self._share_done = share
 
     def _projected(self, features: Tensor) -> Tensor:
-        return features if self.projection is None else self.projection(features)
+        if self.projection is None:
+            return features
+        precision: Precision = self.precision if self.training else "float32"
+        return product(features, self.projection.weight, precision=precision)
 
     def log_probs(self, features: Tensor) -> Tensor:
         """Features [B, F] -> natural-log probabilities [B, V]."""
