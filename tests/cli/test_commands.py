@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -225,14 +226,11 @@ def test_ctrl_c_keeps_the_best_model_and_a_checkpoint(texts: Path, tmp_path: Pat
     output("generate", tmp_path / "run", "--count", "1")
 
 
-def test_a_terminal_shows_a_bar_with_the_time_left(texts: Path, tmp_path: Path) -> None:
+def on_a_terminal(*arguments: str | Path, python: Sequence[str] = ("-m", "wordlab")) -> str:
+    """Run a command whose standard error is a terminal, and return what it shows there."""
     control, terminal = pty.openpty()
     process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "wordlab", "train", str(texts / "train.txt")),
-            *("--run", str(tmp_path / "run"), "--minutes", "0.05"),
-            *("--set", "training.epochs=100000", "--set", "training.patience=0"),
-        ],
+        [sys.executable, *python, *map(str, arguments)],
         stdout=subprocess.DEVNULL,
         stderr=terminal,
         env={**os.environ, "TERM": "xterm", "COLUMNS": "120", "OMP_NUM_THREADS": "1"},
@@ -251,10 +249,25 @@ def test_a_terminal_shows_a_bar_with_the_time_left(texts: Path, tmp_path: Path) 
                 break
             shown += piece
     assert process.wait() == 0
-    text = shown.decode(errors="replace")
+    return shown.decode(errors="replace")
+
+
+def test_a_terminal_shows_a_bar_with_the_time_left(texts: Path, tmp_path: Path) -> None:
+    changes = ("--set", "training.epochs=100000", "--set", "training.patience=0")
+    run = ("--run", tmp_path / "run", "--minutes", "0.05")
+    text = on_a_terminal("train", texts / "train.txt", *run, *changes)
     assert "left" in text
     assert "tokens/s" in text
     assert "100 %" in text
+
+
+def test_a_terminal_shows_how_much_of_a_text_is_scored(run: Run, texts: Path) -> None:
+    evaluate = ("evaluate", run.path, texts / "train.txt", "--no-yardsticks")
+    at_once = "import wordlab.cli.progress as p; p._SHORT_SECONDS = 0; import wordlab.__main__ as m"
+    text = on_a_terminal(*evaluate, python=("-c", f"{at_once}; m.main()"))
+    assert "scoring" in text
+    assert "left" in text
+    assert "scoring" not in on_a_terminal(*evaluate)
 
 
 def test_a_second_run_does_not_overwrite_the_first(run: Run, texts: Path) -> None:

@@ -33,6 +33,7 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Difference in nats a token, A - B, with a paired-bootstrap interval and p-value."""
+    from wordlab.cli.progress import scoring_shown
     from wordlab.runs.comparison import RULES, compare_runs
     from wordlab.runs.run import Run
 
@@ -44,7 +45,8 @@ def compare(
     own_a, own_b = a.settings.text, b.settings.text
     _require_one_reading("--layout", layout, own_a.layout, own_b.layout)
     _require_one_reading("--tokens", tokens, own_a.tokens, own_b.tokens)
-    found = compare_runs(a, b, a.read(texts, layout=layout, tokens=tokens), rule=vocabulary)
+    with scoring_shown():
+        found = compare_runs(a, b, a.read(texts, layout=layout, tokens=tokens), rule=vocabulary)
     if as_json:
         show_json(found.as_json(sentences))
         return

@@ -30,11 +30,13 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Perplexity, accuracy, frequency bands and a 95 % interval, with their protocol."""
+    from wordlab.cli.progress import scoring_shown
     from wordlab.runs.run import Run
 
     opened = Run.load(run)
     text = opened.read(texts, layout=layout, tokens=tokens)
-    evaluation = opened.evaluate(text, yardsticks=yardsticks, reading=reading)
+    with scoring_shown():
+        evaluation = opened.evaluate(text, yardsticks=yardsticks, reading=reading)
     if as_json:
         show_json(evaluation.as_json())
     else:

@@ -44,6 +44,7 @@ def mix(
     as_json: Json = False,
 ) -> None:
     """Fit the weights of a linear mixture by EM and keep it as a run folder."""
+    from wordlab.cli.progress import scoring_shown
     from wordlab.config import validate
     from wordlab.inspection.cost import model_tables
     from wordlab.runs.mixing import mix as mix_runs
@@ -65,8 +66,9 @@ def mix(
         },
         source="mix",
     )
-    mixed = mix_runs(opened, text, run, settings)
-    evaluation = mixed.evaluate(text, yardsticks=False)
+    with scoring_shown():
+        mixed = mix_runs(opened, text, run, settings)
+        evaluation = mixed.evaluate(text, yardsticks=False)
     if as_json:
         show_json({"run": str(mixed.path), **evaluation.as_json()})
     else:

@@ -1,16 +1,18 @@
-"""Progress of training: a bar with the time left on a terminal, plain lines elsewhere."""
+"""Progress of long work: a bar with the time left on a terminal; of training, lines elsewhere."""
 
 import math
 import signal
 import sys
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from wordlab.cli.terminal import note
 from wordlab.corpus.readers import observed
+from wordlab.evaluation.cross_entropy import scoring_observed
 from wordlab.runs.run import Run
 from wordlab.runs.training_run import TrainingRun
 from wordlab.training.progress import Epoch, Step
@@ -21,6 +23,9 @@ _HEAD += f" {'val top-1':>9} {'tokens/s':>9} {'seconds':>8}"
 
 _SMALL_BYTES = 20_000_000
 """Texts that are read in a moment need no bar."""
+
+_SHORT_SECONDS = 1.0
+"""Nor does scoring that is done in one."""
 
 
 def train_and_show(training: TrainingRun) -> Run:
@@ -131,6 +136,47 @@ def reading_shown(paths: Sequence[str]) -> Iterator[None]:
 
         with observed(read):
             yield
+
+
+@contextmanager
+def scoring_shown() -> Iterator[None]:
+    """On a terminal, show how much of the text under way is scored, and the time left."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    live = Progress(
+        TextColumn("scoring"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    task = live.add_task("scoring", total=None)
+    began = time.monotonic()
+    with ExitStack() as shown:
+
+        def scored(targets: int, tokens: int) -> None:
+            if not live.live.is_started:
+                if time.monotonic() - began < _SHORT_SECONDS:
+                    return
+                shown.enter_context(live)
+            if targets < live.tasks[0].completed:  # another model, or another file
+                live.reset(task, total=tokens)
+            live.update(task, completed=targets, total=tokens)
+
+        shown.enter_context(scoring_observed(scored))
+        yield
 
 
 @contextmanager

@@ -83,7 +83,7 @@ def train_and_summarise(training: "TrainingRun", *, as_json: bool, sentences: in
     """
     from dataclasses import asdict
 
-    from wordlab.cli.progress import train_and_show
+    from wordlab.cli.progress import scoring_shown, train_and_show
     from wordlab.inspection.cost import model_tables, size_of
     from wordlab.rendering.report import sentences_table
     from wordlab.table import Table
@@ -112,7 +112,8 @@ def train_and_summarise(training: "TrainingRun", *, as_json: bool, sentences: in
     best = trainer.progress.best
     if best is None:
         return
-    evaluation = done.evaluate_store(done.store("validation"), "validation", yardsticks=False)
+    with scoring_shown():
+        evaluation = done.evaluate_store(done.store("validation"), "validation", yardsticks=False)
     score = evaluation.overall
     enough = sentences and not done.model.reading.fewest_words
     made = done.generate(count=sentences, words=20) if enough else []

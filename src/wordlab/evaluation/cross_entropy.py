@@ -1,7 +1,9 @@
 """Cross-entropy of a text: totals that add, and everything that is derived from them."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import islice
 
@@ -19,6 +21,28 @@ STRETCHES = 100
 
 CHUNK_LOGITS = 1 << 22
 """Log-probabilities held at a time while scoring: 16 MiB of float32."""
+
+Observer = Callable[[int, int], None]
+"""Is told how many targets of a text are scored, and how many tokens it has."""
+
+_observer: ContextVar[Observer | None] = ContextVar("observer", default=None)
+
+
+@contextmanager
+def scoring_observed(observer: Observer) -> Iterator[None]:
+    """Have `observer` told of each batch that is scored while the context lasts."""
+    token = _observer.set(observer)
+    try:
+        yield
+    finally:
+        _observer.reset(token)
+
+
+def observe(scored: int, tokens: int) -> None:
+    """Tell the observer, if there is one."""
+    observer = _observer.get()
+    if observer is not None:
+        observer(scored, tokens)
 
 
 @dataclass(frozen=True)
@@ -185,8 +209,11 @@ def _score_chunks(
             every = -(-len(store) // most)
             first = every // 2
     state: State = None
+    scored = 0
     for batch in islice(reading.batches(store, size), first, last, every):
         log_probs, state = model.predict(batch, state)
+        scored += len(batch.targets)
+        observe(scored, len(store))
         target = batch.targets.to(log_probs.device)[:, None]
         of_target = log_probs.gather(1, target)
         ranks = _ranks(log_probs, of_target, target)

@@ -13,7 +13,7 @@ from wordlab.corpus.preparation import encode_in_memory
 from wordlab.corpus.store import TokenStore
 from wordlab.corpus.text import Text
 from wordlab.errors import WordlabError
-from wordlab.evaluation.cross_entropy import batch_for
+from wordlab.evaluation.cross_entropy import batch_for, observe
 from wordlab.models.mixture import Mixture, fit_weights
 from wordlab.runs.files import require_new, write_json
 from wordlab.runs.model_files import (
@@ -78,12 +78,14 @@ def fit(mixture: Mixture, store: TokenStore) -> NDArray[np.float64]:
     size = batch_for(mixture, len(mixture.buckets.of_word))
     rows, buckets = [], []
     for _, part in store.parts():
-        state = None
+        state, scored = None, 0
         for batch in mixture.reading.batches(part, size):
             found, state = mixture.predict_members(batch, state)
             target = batch.targets[:, None]
             rows.append(torch.cat([p.gather(1, target) for p in found], dim=1).double())
             buckets.append(mixture.bucket_of(batch))
+            scored += len(batch.targets)
+            observe(scored, len(part))
     return fit_weights(torch.cat(rows).numpy(), np.concatenate(buckets), len(mixture.buckets.names))
 
 
