@@ -1,7 +1,7 @@
 """The best perplexities, beside those of peers, and perplexity against minutes of all families.
 
     WORDLAB_DATA=... python benchmarks/language_models.py [--seeds 3] [--only WORD ...]
-        [--runs FOLDER] [--picture FILE.svg]
+        [--runs FOLDER] [--pictures FOLDER]
 
 Runs are kept in --runs and not run again; see seeds.py. Mixtures are made of the runs of the same
 seed, their weights fitted to the validation text that they are then scored on, as settings and
@@ -47,9 +47,12 @@ class Row:
     mix: tuple[str, ...] | None = None
 
 
-CMU = "cmu10707, 10,360 targets, sentences"
+CMU = "CMU 10-707, 10,360 targets, sentences"
 PTB = "Penn Treebank valid, stream"
 ROWS = (
+    Row(CMU, ("cmu10707-best",), "document 298.8, student 159.5", None),
+    Row(CMU, ("cmu10707-rnn-128",), "document 270.4, student 167.7", None),
+    Row(CMU, ("cmu10707-gru",), "document 270.4, student 167.7", None),
     Row(CMU, ("cmu10707-lstm",), "document 270.4, student 167.7, 4-gram 110.6", 92),
     Row(
         CMU + ", adaptive mixture",
@@ -68,7 +71,7 @@ ROWS = (
         ("ptb-lstm-60min", "ptb-kneser-ney-5"),
         "90 to 98",
         64,
-        ("--unigram-cache", "500", "--neural-cache", "2000", "--dynamic", "0.002"),
+        ("--unigram-cache", "500", "--neural-cache", "2000", "--dynamic", "0.01"),
     ),
     Row("WikiText-2 valid, stream", ("wikitext2-lstm-60min",), "literature 99 to 104", 98),
 )
@@ -86,7 +89,7 @@ def figures_of(row: Row, seed: int, runs: Path) -> dict[str, Any]:
         members = [item["run"] for item in found]
         options = [item for path in tune for item in ("--tune", path)]
         printed = wordlab("mix", *members, *options, "--run", folder, *row.mix)
-        printed["seconds"] = sum(item["seconds"] for item in found)
+        printed["wall_seconds"] = sum(item["wall_seconds"] for item in found)
         (folder / FIGURES).write_text(json.dumps(printed, indent=2) + "\n")
     mixed: dict[str, Any] = json.loads((folder / FIGURES).read_text())
     return mixed
@@ -101,29 +104,30 @@ def line(row: Row, found: Sequence[dict[str, Any]]) -> tuple[Any, ...]:
         row.goal,
         spread([item["perplexity"] for item in found], 1),
         spread([item["adjusted_perplexity"] for item in found], 1),
-        statistics.mean(item["seconds"] for item in found) / 60,
+        statistics.mean(item["wall_seconds"] for item in found) / 60,
         len(found),
     )
 
 
-def frontier(runs: Path, recipes: Sequence[str]) -> Chart:
-    """Validation perplexity against minutes since the start, of each recipe's first seed."""
+def frontier(data: str, runs: Path, recipes: Sequence[str]) -> Chart:
+    """Validation perplexity against minutes, of the first seed of each recipe on a data set."""
     rows = []
     for name in recipes:
-        folder = runs / f"{name}-1"
-        seconds = 0.0
-        for epoch in Run.load(folder).history if folder.exists() else ():
+        run = Run.load(runs / f"{name}-1")
+        before = json.loads((run.path / FIGURES).read_text())["wall_seconds"]
+        seconds = max(0.0, before - sum(epoch.seconds for epoch in run.history))
+        for epoch in run.history:
             seconds += epoch.seconds
             rows.append((name, seconds / 60, perplexity(epoch.validation_nats)))
     return Chart(
-        title="Validation perplexity against minutes",
+        title=f"{data}: validation perplexity against minutes",
         mark="line",
         data=Table.of(
             "Perplexity after each epoch",
             ("recipe", Column("minutes", 2), Column("perplexity", 1)),
             rows,
         ),
-        x=Axis("minutes", "minutes of training and scoring, two cores", log=True),
+        x=Axis("minutes", "minutes from reading the text", log=True),
         y=Axis("perplexity", "validation perplexity", log=True),
         series="recipe",
         description="Each line is a training; lower and further left is better.",
@@ -132,12 +136,22 @@ def frontier(runs: Path, recipes: Sequence[str]) -> Chart:
     )
 
 
+def draw(folder: Path, runs: Path, rows: Sequence[Row]) -> None:
+    """Write a picture for each data set."""
+    recipes = dict.fromkeys(name for row in rows for name in row.recipes)
+    for data in dict.fromkeys(read_recipe(name).data for name in recipes):
+        names = [name for name in recipes if read_recipe(name).data == data]
+        folder.mkdir(parents=True, exist_ok=True)
+        picture = CHART_RENDERERS["svg"](frontier(data, runs, names))
+        (folder / f"perplexity-minutes-{data}.svg").write_bytes(picture)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", nargs="*", default=[], help="Words of the recipes' names.")
     parser.add_argument("--runs", type=Path, default=Path("runs/language-models"))
-    parser.add_argument("--picture", type=Path, default=None)
+    parser.add_argument("--pictures", type=Path, default=None)
     options = parser.parse_args()
     if "WORDLAB_DATA" not in os.environ:
         sys.exit("WORDLAB_DATA is not set: name the folder with the data sets")
@@ -160,12 +174,13 @@ def main() -> None:
         Column("minutes", 1),
         "seeds",
     )
-    note = "Validation texts; mean ± sample deviation over the seeds; minutes of training."
+    note = (
+        "Validation texts; mean ± sample deviation over the seeds; minutes from reading the text "
+        "to the figures."
+    )
     print(as_markdown(Table.of("Language models", heads, lines, note=note)), end="")
-    if options.picture:
-        names = dict.fromkeys(name for row in chosen for name in row.recipes)
-        kind = options.picture.suffix.removeprefix(".")
-        options.picture.write_bytes(CHART_RENDERERS[kind](frontier(options.runs, list(names))))
+    if options.pictures:
+        draw(options.pictures, options.runs, chosen)
 
 
 if __name__ == "__main__":

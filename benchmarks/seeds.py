@@ -13,6 +13,7 @@ import os
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,10 @@ def run_recipe(name: str, seed: int, runs: Path) -> dict[str, Any]:
             if begun
             else ["recipes", "run", name, "--run", folder, "--seed", seed]
         )
+        began = time.perf_counter()
         printed = wordlab(*arguments)
+        # Of a run that was cut, the time of preparing its text is no longer known.
+        printed["wall_seconds"] = printed["seconds"] if begun else time.perf_counter() - began
         figures.write_text(json.dumps(printed, indent=2) + "\n")
     found: dict[str, Any] = json.loads(figures.read_text())
     return found

@@ -5,8 +5,10 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from commands import refusal, wordlab
+from wordlab.runs.files import write_tensors
 from wordlab.runs.run import Run
 
 LSTM = ["--set", "model.type=lstm", "--set", "model.embedding=8", "--set", "model.hidden=8"]
@@ -112,6 +114,10 @@ def test_adaptive_members_are_named_in_the_protocol(
     assert found["perplexity"] == pytest.approx(made["perplexity"])
     shown = wordlab("generate", tmp_path / "adaptive", "--prompt", "the cat the cat")
     assert shown.returncode == 0, shown.stderr
+    sizes = tmp_path / "adaptive" / "members" / "lstm" / "gradients.safetensors"
+    write_tensors(sizes, {"other": torch.zeros(2)}, {"wordlab": "1"})
+    line = refusal("evaluate", tmp_path / "adaptive", texts / "train.txt")
+    assert "gradients.safetensors: does not fit the network beside it; mix the runs again" in line
 
 
 def test_what_cannot_be_mixed_is_refused(runs: Path, texts: Path, tmp_path: Path) -> None:

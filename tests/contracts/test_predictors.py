@@ -13,7 +13,7 @@ from wordlab.batching.windows import Windows
 from wordlab.corpus.store import TokenStore
 from wordlab.corpus.vocabulary import Vocabulary
 from wordlab.evaluation.cross_entropy import score_tokens
-from wordlab.models.adaptive import DynamicModel, NeuralCache, UnigramCache
+from wordlab.models.adaptive import DynamicModel, NeuralCache, UnigramCache, gradient_sizes
 from wordlab.models.counts.kneser_ney import KneserNeySettings
 from wordlab.models.counts.yardsticks import Unigram, WittenBell
 from wordlab.models.language_model import LanguageModel, Predictor, build_model
@@ -61,6 +61,12 @@ def mixture(*members: Predictor, buckets: int = 2) -> Mixture:
     )
 
 
+def dynamic(reads: str, decay: float, sized: bool) -> Predictor:
+    own = network(reads)
+    sizes = gradient_sizes(own, text(1), segment=6) if sized else None
+    return DynamicModel(own, rate=0.05, decay=decay, segment=6, sizes=sizes)
+
+
 def caches(reads: str) -> list[Predictor]:
     own = network(reads)
     return [
@@ -88,8 +94,8 @@ ADAPTIVE: dict[str, Callable[[], Predictor]] = {
     "unigram-cache-stream": lambda: UnigramCache(Stream(), WORDS, START, window=40),
     "neural-cache": lambda: caches("sentences")[1],
     "neural-cache-stream": lambda: caches("stream")[1],
-    "dynamic": lambda: DynamicModel(network(), rate=0.05, segment=6),
-    "dynamic-stream": lambda: DynamicModel(network("stream"), rate=0.05, decay=0.1, segment=6),
+    "dynamic": lambda: dynamic("sentences", 0.0, sized=False),
+    "dynamic-stream": lambda: dynamic("stream", 0.1, sized=True),
     "mixture-adaptive": lambda: mixture(kneser_ney(), *caches("sentences")),
     "mixture-adaptive-stream": lambda: mixture(*caches("stream"), kneser_ney()),
 }

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +16,9 @@ from torch import Tensor
 from wordlab.batching.batch import Reading
 from wordlab.corpus.store import TokenStore
 from wordlab.models.language_model import Predictor, State
+
+_COLUMNS = (np.int64, np.int64, np.float64, np.int64, np.float64)
+"""Types of the arrays of `TokenScores`."""
 
 STRETCHES = 100
 """Into so many stretches at least a sample of a text is spread."""
@@ -170,19 +174,22 @@ def score_tokens(
         most: score about so many targets at most, in short stretches spread evenly over the text;
             with a carried state, the first of each of the reading's lanes.
     """
-    parts = [
-        (positions + first, *columns)
-        for first, part in store.parts()
-        for positions, *columns in _score_chunks(
+    # Filled in place: small arrays kept from batch to batch would lie between the large ones that
+    # are freed, whose room could then not be used again.
+    columns: list[NDArray[Any]] = [np.empty(len(store), dtype) for dtype in _COLUMNS]
+    filled = 0
+    for first, part in store.parts():
+        for found in _score_chunks(
             model, reading or model.reading, part, vocabulary, entropies, most
-        )
-    ]
-    if not parts:
-        none = np.empty(0)
-        return TokenScores(none.astype(int), none.astype(int), none, none.astype(int), none)
-    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
-    in_order = np.argsort(columns[0], kind="stable")
-    return TokenScores(*(column[in_order] for column in columns))
+        ):
+            here = slice(filled, filled + len(found[0]))
+            for column, values in zip(columns, found, strict=True):
+                column[here] = values
+            columns[0][here] += first
+            filled = here.stop
+    positions, targets, nats, ranks, spreads = (column[:filled] for column in columns)
+    order = np.argsort(positions, kind="stable")
+    return TokenScores(positions[order], targets[order], nats[order], ranks[order], spreads[order])
 
 
 def batch_for(model: Predictor, vocabulary: int) -> int:
@@ -198,7 +205,15 @@ def _score_chunks(
     vocabulary: int,
     entropies: bool,
     most: int | None,
-) -> Iterator[tuple[NDArray[np.int64], ...]]:
+) -> Iterator[
+    tuple[
+        NDArray[np.int64],
+        NDArray[np.int64],
+        NDArray[np.float64],
+        NDArray[np.int64],
+        NDArray[np.float64] | float,
+    ]
+]:
     size = batch_for(model, vocabulary)
     first, last, every = 0, None, 1
     if most is not None and most < len(store):
@@ -217,15 +232,12 @@ def _score_chunks(
         target = batch.targets.to(log_probs.device)[:, None]
         of_target = log_probs.gather(1, target)
         ranks = _ranks(log_probs, of_target, target)
-        entropy = (
-            _entropies(log_probs).numpy(force=True) if entropies else np.full(len(ranks), np.nan)
-        )
         yield (
             batch.positions,
             batch.targets.numpy(),
             -of_target[:, 0].double().numpy(force=True),
             ranks.numpy(force=True),
-            entropy,
+            _entropies(log_probs).numpy(force=True) if entropies else np.nan,
         )
 
 

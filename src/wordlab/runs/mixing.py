@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from wordlab.corpus.preparation import encode_in_memory
@@ -14,9 +13,12 @@ from wordlab.corpus.store import TokenStore
 from wordlab.corpus.text import Text
 from wordlab.errors import WordlabError
 from wordlab.evaluation.cross_entropy import batch_for, observe
+from wordlab.models.adaptive import gradient_sizes
+from wordlab.models.language_model import LanguageModel
 from wordlab.models.mixture import Mixture, fit_weights
-from wordlab.runs.files import require_new, write_json
+from wordlab.runs.files import require_new, write_json, write_tensors
 from wordlab.runs.model_files import (
+    GRADIENTS,
     MEMBERS,
     MIXTURE,
     MODEL,
@@ -62,6 +64,8 @@ def mix(
         raise WordlabError("has no sentence to fit weights to", where=text.name)
     try:
         _lay_out(runs, names, path)
+        if chosen.dynamic_rate:
+            _write_gradient_sizes(runs, names, path)
         write_json(path / MIXTURE, chosen.model_dump(mode="json"))
         mixture = load_mixture(path, first.vocabulary)
         weights = fit(mixture, store)
@@ -76,17 +80,22 @@ def mix(
 def fit(mixture: Mixture, store: TokenStore) -> NDArray[np.float64]:
     """The best weights of a mixture on a text. [buckets, members]"""
     size = batch_for(mixture, len(mixture.buckets.of_word))
-    rows, buckets = [], []
-    for _, part in store.parts():
-        state, scored = None, 0
+    # Filled in place, as in `score_tokens`.
+    log_probs = np.empty((len(store), len(mixture.members)))
+    buckets = np.empty(len(store), dtype=np.int64)
+    filled = 0
+    for first, part in store.parts():
+        state = None
         for batch in mixture.reading.batches(part, size):
             found, state = mixture.predict_members(batch, state)
             target = batch.targets[:, None]
-            rows.append(torch.cat([p.gather(1, target) for p in found], dim=1).double())
-            buckets.append(mixture.bucket_of(batch))
-            scored += len(batch.targets)
-            observe(scored, len(part))
-    return fit_weights(torch.cat(rows).numpy(), np.concatenate(buckets), len(mixture.buckets.names))
+            here = slice(filled, filled + len(target))
+            for member, p in enumerate(found):
+                log_probs[here, member] = p.gather(1, target)[:, 0].numpy()
+            buckets[here] = mixture.bucket_of(batch)
+            filled = here.stop
+            observe(filled - first, len(part))
+    return fit_weights(log_probs[:filled], buckets[:filled], len(mixture.buckets.names))
 
 
 def _names(runs: Sequence[Run]) -> tuple[str, ...]:
@@ -117,6 +126,15 @@ def _lay_out(runs: Sequence[Run], names: Sequence[str], path: Path) -> None:
             _copy(first / file, path / file)
     if (first / CORPUS).is_dir():
         shutil.copytree(first / CORPUS, path / CORPUS, copy_function=_copy)
+
+
+def _write_gradient_sizes(runs: Sequence[Run], names: Sequence[str], path: Path) -> None:
+    """What dynamic evaluation has to know of each network's training text."""
+    for run, name in zip(runs, names, strict=True):
+        if isinstance(run.model, LanguageModel):
+            sizes = gradient_sizes(run.model, run.store("train"))
+            about = {"wordlab": "1", "vocabulary": run.vocabulary.hash}
+            write_tensors(path / MEMBERS / name / GRADIENTS, sizes, about)
 
 
 def _copy(source: Path | str, target: Path | str) -> None:

@@ -25,6 +25,8 @@ from wordlab.runs.settings import RunSettings
 
 SETTINGS, VOCABULARY, MODEL = "settings.json", "vocabulary.tsv", "model.safetensors"
 MIXTURE, MEMBERS = "mixture.json", "members"
+GRADIENTS = "gradients.safetensors"
+"""Beside a member that learns while it scores: the sizes of its gradients in training."""
 
 
 class MixtureSettings(Settings):
@@ -131,7 +133,7 @@ def load_mixture(folder: Path, vocabulary: Vocabulary) -> Mixture:
         if settings.reading and isinstance(model, LanguageModel):
             model.reading = reading_of(own, settings.reading, path)
         runs[name] = model
-    members = _with_caches(runs, settings, vocabulary)
+    members = _with_caches(runs, settings, vocabulary, folder / MEMBERS)
     weights = settings.weights or ((1 / len(members),) * len(members),) * settings.buckets
     if any(len(row) != len(members) for row in weights):
         raise WordlabError(
@@ -162,8 +164,21 @@ def reading_of(settings: RunSettings, name: str, folder: Path) -> Reading:
     return readings[name]
 
 
+def _gradient_sizes(path: Path, model: LanguageModel) -> dict[str, Tensor]:
+    sizes, _ = read_tensors(path)
+    shapes = {name: p.shape for name, p in model.named_parameters()}
+    if {name: size.shape for name, size in sizes.items()} != shapes:
+        raise WordlabError(
+            "does not fit the network beside it", where=str(path), mend="mix the runs again"
+        )
+    return sizes
+
+
 def _with_caches(
-    runs: dict[str, Predictor], settings: MixtureSettings, vocabulary: Vocabulary
+    runs: dict[str, Predictor],
+    settings: MixtureSettings,
+    vocabulary: Vocabulary,
+    folder: Path,
 ) -> dict[str, Predictor]:
     """The runs, dynamic if asked for, and the caches that go with them."""
     reading = common_reading(tuple(runs.values()))
@@ -179,6 +194,7 @@ def _with_caches(
                 rate=settings.dynamic_rate,
                 decay=settings.dynamic_decay,
                 segment=settings.dynamic_segment,
+                sizes=_gradient_sizes(folder / name / GRADIENTS, model),
             )
         if settings.neural_cache:
             members[f"{name}, neural cache"] = NeuralCache(
