@@ -65,10 +65,39 @@ FAULTS = (
     ),
     Fault(
         "a neural cache that looks ahead",
-        "models/adaptive.py",
+        "models/caches.py",
         "seen = (there < here)",
         "seen = (there <= here)",
         "tests/contracts/test_predictors.py",
+    ),
+    Fault(
+        "dynamic evaluation that forgets how large gradients were",
+        "models/dynamic.py",
+        "1 / (size / mean + FLOOR)",
+        "torch.ones_like(size)",
+        "tests/models/test_adaptive.py",
+    ),
+    Fault(
+        "a class sample whose filling counts",
+        "models/class_sample.py",
+        "value=_ABSENT",
+        "value=0.0",
+        "tests/models/test_class_sample.py",
+    ),
+    Fault(
+        "weight dropout that is not made up for",
+        "models/recurrent/cell.py",
+        "like.new_tensor(1 / (1 - dropped / 2**16))",
+        "like.new_tensor(1.0)",
+        "tests/models/test_recurrent.py",
+    ),
+    Fault(
+        "scores that are kept batch by batch",
+        "evaluation/cross_entropy.py",
+        "                column[here] = values",
+        "                column[here] = values\n"
+        '                score_tokens.__dict__.setdefault("kept", []).append(np.copy(values))',
+        "tests/evaluation/test_memory.py",
     ),
     Fault(
         "a cache carried over a file's end",

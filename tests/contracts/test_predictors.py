@@ -13,9 +13,10 @@ from wordlab.batching.windows import Windows
 from wordlab.corpus.store import TokenStore
 from wordlab.corpus.vocabulary import Vocabulary
 from wordlab.evaluation.cross_entropy import score_tokens
-from wordlab.models.adaptive import DynamicModel, NeuralCache, UnigramCache, gradient_sizes
+from wordlab.models.caches import NeuralCache, UnigramCache
 from wordlab.models.counts.kneser_ney import KneserNeySettings
 from wordlab.models.counts.yardsticks import Unigram, WittenBell
+from wordlab.models.dynamic import DynamicModel, gradient_sizes
 from wordlab.models.language_model import LanguageModel, Predictor, build_model
 from wordlab.models.mixture import Buckets, Mixture
 from wordlab.models.recurrent.gru import GruSettings

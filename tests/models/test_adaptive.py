@@ -10,13 +10,8 @@ from wordlab.batching.batch import Batch
 from wordlab.batching.sequences import Stream
 from wordlab.corpus.store import TokenStore
 from wordlab.corpus.vocabulary import Vocabulary
-from wordlab.models.adaptive import (
-    FLOOR,
-    DynamicModel,
-    NeuralCache,
-    UnigramCache,
-    gradient_sizes,
-)
+from wordlab.models.caches import NeuralCache, UnigramCache
+from wordlab.models.dynamic import FLOOR, DynamicModel, gradient_sizes
 from wordlab.models.language_model import LanguageModel, build_model
 from wordlab.models.recurrent.lstm import LstmSettings
 from wordlab.models.softmax_output import SoftmaxSettings

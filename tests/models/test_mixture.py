@@ -14,7 +14,7 @@ from wordlab.batching.windows import Windows
 from wordlab.corpus.store import TokenStore
 from wordlab.corpus.vocabulary import Vocabulary
 from wordlab.errors import WordlabError
-from wordlab.models.adaptive import UnigramCache
+from wordlab.models.caches import UnigramCache
 from wordlab.models.language_model import Predictor, State
 from wordlab.models.mixture import Buckets, Mixture, common_reading, fit_weights
 

@@ -13,7 +13,7 @@ from wordlab.corpus.store import TokenStore
 from wordlab.corpus.text import Text
 from wordlab.errors import WordlabError
 from wordlab.evaluation.cross_entropy import batch_for, observe
-from wordlab.models.adaptive import gradient_sizes
+from wordlab.models.dynamic import gradient_sizes
 from wordlab.models.language_model import LanguageModel
 from wordlab.models.mixture import Mixture, fit_weights
 from wordlab.runs.files import require_new, write_json, write_tensors

@@ -11,7 +11,8 @@ from wordlab.batching.batch import Reading
 from wordlab.config import Settings, read_json, validate
 from wordlab.corpus.vocabulary import Vocabulary
 from wordlab.errors import WordlabError
-from wordlab.models.adaptive import DynamicModel, NeuralCache, UnigramCache
+from wordlab.models.caches import NeuralCache, UnigramCache
+from wordlab.models.dynamic import DynamicModel
 from wordlab.models.language_model import (
     CountSettings,
     LanguageModel,
