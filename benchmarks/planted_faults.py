@@ -109,8 +109,8 @@ FAULTS = (
     Fault(
         "samples of the classes without their correction",
         "models/class_sample.py",
-        "return chosen, place[targets], included.log()",
-        "return chosen, place[targets], 0 * included.log()",
+        "functional.pad(included.log(), ",
+        "functional.pad(0 * included.log(), ",
         "tests/models/test_class_sample.py",
     ),
     Fault(

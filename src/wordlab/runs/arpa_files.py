@@ -48,7 +48,7 @@ def import_arpa(
         vocabulary.save(target / VOCABULARY)
     except OSError as error:
         raise WordlabError(error.strerror or str(error), where=str(folder)) from None
-    about = {"wordlab": "1", "vocabulary": vocabulary.hash, "epoch": "1"}
+    about = {"vocabulary": vocabulary.hash, "epoch": "1"}
     write_tensors(target / MODEL, model.tensors(), about)
     write_json(target / SETTINGS, own.model_dump(mode="json"))
     return Run.load(target), notes

@@ -12,6 +12,9 @@ from torch import Tensor
 
 from wordlab.errors import WordlabError
 
+FORMAT = "1"
+"""Of the tensor files; `read_tensors` takes none that is not marked with one."""
+
 
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file so that, whatever happens, `path` holds the old bytes or the new ones.
@@ -57,9 +60,9 @@ def write_json(path: Path, data: Any) -> None:
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Write tensors and text as one safetensors file."""
+    """Write tensors and text as one safetensors file, marked as one of wordlab."""
     owned = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
-    write_whole(path, safetensors.torch.save(owned, metadata=dict(metadata)))
+    write_whole(path, safetensors.torch.save(owned, metadata={"wordlab": FORMAT, **metadata}))
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -133,7 +133,7 @@ def _write_gradient_sizes(runs: Sequence[Run], names: Sequence[str], path: Path)
     for run, name in zip(runs, names, strict=True):
         if isinstance(run.model, LanguageModel):
             sizes = gradient_sizes(run.model, run.store("train"))
-            about = {"wordlab": "1", "vocabulary": run.vocabulary.hash}
+            about = {"vocabulary": run.vocabulary.hash}
             write_tensors(path / MEMBERS / name / GRADIENTS, sizes, about)
 
 

@@ -26,8 +26,6 @@ from wordlab.training.counting import CountTrainer
 from wordlab.training.progress import Epoch, Progress, Step
 from wordlab.training.trainer import Trainer
 
-FORMAT = "1"
-
 
 class TrainingRun:
     """A run that is being trained, with its folder kept up to date.
@@ -199,7 +197,7 @@ class TrainingRun:
         write_whole(self.run.path / HISTORY, "".join(rows).encode())
 
     def _metadata(self) -> dict[str, str]:
-        return {"wordlab": FORMAT, "vocabulary": self.run.vocabulary.hash}
+        return {"vocabulary": self.run.vocabulary.hash}
 
     def finish(self) -> Run:
         """Open the run anew, with what was trained."""
