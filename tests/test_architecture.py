@@ -17,6 +17,7 @@ STAGES = (
     "table",
     "chart",
     "config",
+    "samples",
     "corpus",
     "batching",
     "models",

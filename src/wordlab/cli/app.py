@@ -21,6 +21,9 @@ app = typer.Typer(
 COMMANDS = (
     "demo",
     "prepare",
+    "check",
+    "convert",
+    "split",
     "train",
     "resume",
     "mix",

@@ -1,0 +1,1 @@
+"""Labelled text: words with entities, in columns or JSON lines, read with care or refused."""
