@@ -15,6 +15,7 @@ from wordlab.evaluation.cross_entropy import score_tokens
 from wordlab.models.feedforward import FeedforwardSettings
 from wordlab.models.language_model import build_model
 from wordlab.models.softmax_output import SoftmaxSettings
+from wordlab.training.language_modelling import LanguageModelling
 from wordlab.training.progress import Step
 from wordlab.training.settings import TrainingSettings
 from wordlab.training.trainer import Trainer
@@ -36,7 +37,8 @@ def trainer(folder: Path, **settings: object) -> Trainer:
     given = {"batch": 32, "epochs": 3, "optimizer": {"type": "adam", "rate": 0.02}}
     given |= {"patience": 0, "averaging": 0.0, **settings}
     checked = TrainingSettings.model_validate(given)
-    return Trainer(model, corpus.stores["train"], corpus.stores["validation"], checked, types)
+    texts = corpus.stores["train"], corpus.stores["validation"]
+    return Trainer(LanguageModelling(model, *texts, checked, types), checked)
 
 
 def test_it_learns_and_reports(tmp_path: Path) -> None:
@@ -45,7 +47,7 @@ def test_it_learns_and_reports(tmp_path: Path) -> None:
     epochs = list(made.epochs(steps.append))
     assert [e.epoch for e in epochs] == [1, 2, 3]
     assert epochs[-1].validation_nats < epochs[0].validation_nats < math.log(11)
-    targets = made.train.header.tokens
+    targets = made.task.train.header.tokens
     assert len(steps) == 3 * math.ceil(targets / 32)
     assert steps[-1].share == 1.0
     assert all(e.seconds > 0 and e.tokens_per_second > 0 for e in epochs)
@@ -57,9 +59,9 @@ def test_the_reported_nats_are_those_of_the_best_weights(tmp_path: Path) -> None
     best = min(epochs, key=lambda e: e.validation_nats)
     made.model.load_state_dict(made.best_weights())
     made.model.eval()
-    score = score_tokens(made.model, made.validation, vocabulary=made.vocabulary).score()
+    score = score_tokens(made.model, made.task.validation, vocabulary=made.task.vocabulary).score()
     assert score.nats_per_token == pytest.approx(best.validation_nats, rel=1e-9)
-    everything = score_tokens(made.model, made.train, vocabulary=made.vocabulary).score()
+    everything = score_tokens(made.model, made.task.train, vocabulary=made.task.vocabulary).score()
     assert best.train_targets == everything.targets
     assert everything.nats_per_token == pytest.approx(best.train_nats, rel=1e-9)
 
@@ -73,7 +75,7 @@ def test_each_batch_trains_on_each_target_once(tmp_path: Path) -> None:
         seen = made.progress.seen_targets
 
     list(made.epochs(count))
-    assert seen == made.train.header.tokens
+    assert seen == made.task.train.header.tokens
 
 
 def test_the_curriculum_leaves_out_the_commonest_targets(tmp_path: Path) -> None:
@@ -84,8 +86,8 @@ def test_the_curriculum_leaves_out_the_commonest_targets(tmp_path: Path) -> None
         (epoch.left_out, seen[-1], epoch.train_targets)
         for epoch in made.epochs(lambda step: seen.append(made.progress.seen_targets))
     ]
-    whole = made.train.header.tokens
-    counts = sorted(made.model.reading.target_counts(made.train, made.vocabulary))[::-1]
+    whole = made.task.train.header.tokens
+    counts = sorted(made.model.reading.target_counts(made.task.train, made.task.vocabulary))[::-1]
     wanted = [whole - counts[0] - counts[1], whole - counts[0], whole]
     # The scores are always of all targets.
     assert epochs == [(2, wanted[0], whole), (1, wanted[1], whole), (0, wanted[2], whole)]
@@ -123,7 +125,8 @@ def test_a_few_impossible_words_are_no_divergence(tmp_path: Path) -> None:
     settings = TrainingSettings.model_validate(
         {"batch": 1, "epochs": 3, "averaging": 0, "optimizer": {"type": "adam", "rate": 0.01}}
     )
-    made = Trainer(model, corpus.stores["train"], corpus.stores["validation"], settings, 7)
+    texts = corpus.stores["train"], corpus.stores["validation"]
+    made = Trainer(LanguageModelling(model, *texts, settings, 7), settings)
     assert all(not e.event for e in made.epochs())
 
 
@@ -145,10 +148,11 @@ def test_train_nats_are_of_the_whole_text(tmp_path: Path) -> None:
     types = len(corpus.vocabulary)
     model = build_model(FeedforwardSettings(), SoftmaxSettings(), types, seed=1)
     settings = TrainingSettings(epochs=1, score_targets=1000, averaging=0)
-    made = Trainer(model, corpus.stores["train"], corpus.stores["validation"], settings, types)
+    texts = corpus.stores["train"], corpus.stores["validation"]
+    made = Trainer(LanguageModelling(model, *texts, settings, types), settings)
     (epoch,) = made.epochs()
     made.model.eval()
-    whole = score_tokens(made.model, made.train, vocabulary=types).score()
+    whole = score_tokens(made.model, made.task.train, vocabulary=types).score()
     assert 800 <= epoch.train_targets <= 1300
     assert epoch.train_nats == pytest.approx(whole.nats_per_token, rel=0.1)
 
@@ -229,7 +233,9 @@ def test_a_text_without_a_target_is_refused(tmp_path: Path) -> None:
         FeedforwardSettings(padding="single"), SoftmaxSettings(), len(corpus.vocabulary), seed=1
     )
     with pytest.raises(WordlabError, match="no sentence is long enough"):
-        Trainer(model, corpus.stores["train"], corpus.stores["train"], TrainingSettings(), 4)
+        LanguageModelling(
+            model, corpus.stores["train"], corpus.stores["train"], TrainingSettings(), 4
+        )
 
 
 def averaged(tmp_path: Path, **settings: object) -> tuple[list[int], Trainer]:

@@ -87,14 +87,16 @@ def train_and_summarise(training: "TrainingRun", *, as_json: bool, sentences: in
     from wordlab.inspection.cost import model_tables, size_of
     from wordlab.rendering.report import sentences_table
     from wordlab.table import Table
+    from wordlab.training.language_modelling import LanguageModelling
     from wordlab.training.trainer import Trainer
 
     run, trainer = training.run, training.trainer
     for line in training.notes:
         note(f"note: {line}")
+    reading = run.settings.model.reading
     counts = {
-        name: int(trainer.reading.target_counts(store, len(run.vocabulary)).sum())
-        for name, store in (("train", trainer.train), ("validation", trainer.validation))
+        name: int(reading.target_counts(run.store(name), len(run.vocabulary)).sum())
+        for name in ("train", "validation")
     }
     if not as_json:
         data = Table.of_pairs(
@@ -103,10 +105,11 @@ def train_and_summarise(training: "TrainingRun", *, as_json: bool, sentences: in
                 ("words in the vocabulary", len(run.vocabulary)),
                 ("training targets", counts["train"]),
                 ("validation targets", counts["validation"]),
-                ("protocol", trainer.reading.protocol),
+                ("protocol", reading.protocol),
             ],
         )
-        network = trainer.model if isinstance(trainer, Trainer) else None
+        task = trainer.task if isinstance(trainer, Trainer) else None
+        network = task.model if isinstance(task, LanguageModelling) else None
         show([data, *(model_tables(network, run.settings.training) if network else [])])
     done = train_and_show(training)
     best = trainer.progress.best

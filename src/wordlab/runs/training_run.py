@@ -1,15 +1,12 @@
 """Training into a run folder: start, checkpoint, resume."""
 
-import json
 import shutil
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from wordlab.config import validate
 from wordlab.corpus.preparation import prepare
@@ -17,37 +14,46 @@ from wordlab.corpus.text import Text, TextSettings, read_text, text_of
 from wordlab.errors import WordlabError
 from wordlab.models.language_model import CountSettings
 from wordlab.runs.environment import describe_environment
-from wordlab.runs.files import read_tensors, require_new, write_json, write_tensors, write_whole
-from wordlab.runs.model_files import MIXTURE, MODEL, SETTINGS, VOCABULARY, fresh_network
+from wordlab.runs.files import require_new, write_json
+from wordlab.runs.kept_training import KeptTraining
+from wordlab.runs.model_files import MIXTURE, SETTINGS, VOCABULARY, fresh_network
 from wordlab.runs.preflight import require_memory
-from wordlab.runs.run import CHECKPOINT, CORPUS, ENVIRONMENT, HISTORY, Run, TextLike
+from wordlab.runs.run import CORPUS, ENVIRONMENT, Run, TextLike
 from wordlab.runs.settings import RunSettings
 from wordlab.training.counting import CountTrainer
-from wordlab.training.progress import Epoch, Progress, Step
+from wordlab.training.language_modelling import LanguageModelling
+from wordlab.training.progress import Epoch
 from wordlab.training.trainer import Trainer
 
 
-class TrainingRun:
-    """A run that is being trained, with its folder kept up to date.
+class TrainingRun(KeptTraining[Run]):
+    """A language model that is being trained, with its folder kept up to date.
 
     Make one with `start` or `resume`, and go through `epochs()`.
     """
 
     def __init__(self, run: Run, notes: Sequence[str] = ()) -> None:
         self.run = run
+        self.path = run.path
         self.notes = tuple(notes)
-        threads = run.settings.training.threads
-        if threads is not None:
-            torch.set_num_threads(threads)
+        self.settings = run.settings.training
+        if self.settings.threads is not None:
+            torch.set_num_threads(self.settings.threads)
         require_memory(run.settings, len(run.vocabulary))
         texts = run.store("train"), run.store("validation")
         settings, types = run.settings, len(run.vocabulary)
-        self.trainer = (
-            CountTrainer(settings.model, *texts, settings.training, types)
-            if isinstance(settings.model, CountSettings)
-            else Trainer(fresh_network(settings, run.vocabulary), *texts, settings.training, types)
-        )
-        self._saved = time.monotonic()
+        self.trainer: CountTrainer | Trainer
+        if isinstance(settings.model, CountSettings):
+            self.trainer = CountTrainer(settings.model, *texts, self.settings, types)
+        else:
+            network = fresh_network(settings, run.vocabulary)
+            task = LanguageModelling(network, *texts, self.settings, types)
+            self.trainer = Trainer(task, self.settings)
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """The vocabulary."""
+        return {"vocabulary": self.run.vocabulary.hash}
 
     @classmethod
     def start(
@@ -127,77 +133,8 @@ class TrainingRun:
         if (folder / MIXTURE).exists():
             raise WordlabError("is a mixture: its members are trained", where=str(path))
         self = cls(Run.load(path))
-        if (folder / CHECKPOINT).exists():
-            self._restore(folder / CHECKPOINT, folder / MODEL)
-        elif (folder / MODEL).exists():
-            raise WordlabError(
-                f"has trained weights but no {CHECKPOINT} to go on from", where=str(folder)
-            )
+        self.go_on()
         return self
-
-    def _restore(self, checkpoint: Path, model: Path) -> None:
-        """Take back the state of the checkpoint; the best weights are those of the model file."""
-        tensors, metadata = read_tensors(checkpoint)
-        if metadata.get("vocabulary") != self.run.vocabulary.hash:
-            raise WordlabError("belongs to another vocabulary", where=str(checkpoint))
-        try:
-            progress = Progress.from_json(json.loads(metadata["progress"]))
-        except (KeyError, TypeError, ValueError):
-            raise WordlabError("is no checkpoint of training", where=str(checkpoint)) from None
-        best: dict[str, Tensor] = {}
-        if progress.best is not None:
-            best, about = read_tensors(model)
-            if int(about.get("epoch", "0")) < progress.best.epoch:
-                raise WordlabError(
-                    f"is of epoch {about.get('epoch')}, but the best so far was epoch "
-                    f"{progress.best.epoch}",
-                    where=str(model),
-                    mend="copy the run folder again, while nothing is written to it",
-                )
-        try:
-            self.trainer.restore(tensors, progress, best)
-        except (RuntimeError, KeyError, ValueError) as error:
-            raise WordlabError(
-                f"does not fit the folder's settings ({str(error).splitlines()[-1].strip()})",
-                where=str(checkpoint),
-                mend="put back the settings.json that the run was trained with",
-            ) from None
-
-    def epochs(self, on_step: Callable[[Step], None] | None = None) -> Iterator[Epoch]:
-        """Train and yield each epoch when its weights and history are on disk."""
-        settings = self.run.settings.training
-
-        def step(report: Step) -> None:
-            if on_step is not None:
-                on_step(report)
-            due = time.monotonic() - self._saved >= settings.checkpoint_seconds
-            if due or self.trainer.stopped:
-                self.save_checkpoint()
-
-        for epoch in self.trainer.epochs(step):
-            if epoch.best:
-                about = {**self._metadata(), "epoch": str(epoch.epoch)}
-                write_tensors(self.run.path / MODEL, self.trainer.best_weights(), about)
-            self._save_history()
-            self.save_checkpoint()
-            yield epoch
-
-    def save_checkpoint(self) -> None:
-        """Write all that resuming needs, as one file that replaces the last."""
-        progress = json.dumps(self.trainer.progress.as_json())
-        write_tensors(
-            self.run.path / CHECKPOINT,
-            self.trainer.tensors(),
-            {**self._metadata(), "progress": progress},
-        )
-        self._saved = time.monotonic()
-
-    def _save_history(self) -> None:
-        rows = (json.dumps(asdict(row)) + "\n" for row in self.trainer.progress.history)
-        write_whole(self.run.path / HISTORY, "".join(rows).encode())
-
-    def _metadata(self) -> dict[str, str]:
-        return {"vocabulary": self.run.vocabulary.hash}
 
     def finish(self) -> Run:
         """Open the run anew, with what was trained."""

@@ -19,6 +19,7 @@ class Epoch:
         seconds: of training and scoring, this epoch; tokens_per_second of training alone.
         rate: learning rate at the end.
         best: whether the validation text never scored better before.
+        validation_f1: of entities, where there are entities.
         event: what happened besides, for example a rollback.
     """
 
@@ -35,6 +36,12 @@ class Epoch:
     rate: float
     best: bool
     event: str = ""
+    validation_f1: float | None = None
+
+    @property
+    def merit(self) -> float:
+        """What training wants much of: F1 where there is one, else few nats."""
+        return -self.validation_nats if self.validation_f1 is None else self.validation_f1
 
 
 @dataclass
@@ -73,8 +80,8 @@ class Progress:
 
     @property
     def best(self) -> Epoch | None:
-        """The epoch with the lowest validation nats so far."""
-        return min(self.history, key=lambda row: row.validation_nats, default=None)
+        """The epoch that was best on the validation text so far."""
+        return max(self.history, key=lambda row: row.merit, default=None)
 
 
 @dataclass(frozen=True)

@@ -20,19 +20,19 @@ class ScheduleSettings(Settings, ABC):
     warmup: float = Field(default=0.0, ge=0, lt=1)
     """Share of training over which the rate climbs from 0."""
 
-    def factor(self, progress: float, validation_nats: Sequence[float]) -> float:
+    def factor(self, progress: float, validation: Sequence[float]) -> float:
         """The factor on the rate.
 
         Args:
             progress: share of training done, 0 to 1.
-            validation_nats: nats a token on the validation text after each epoch so far.
+            validation: after each epoch so far, what is to fall: nats a token, or F1 times -1.
         """
         if progress < self.warmup:
             return progress / self.warmup
-        return self.after_warmup((progress - self.warmup) / (1 - self.warmup), validation_nats)
+        return self.after_warmup((progress - self.warmup) / (1 - self.warmup), validation)
 
     @abstractmethod
-    def after_warmup(self, progress: float, validation_nats: Sequence[float]) -> float:
+    def after_warmup(self, progress: float, validation: Sequence[float]) -> float:
         """The factor when the warm-up is over; `progress` counts from there."""
 
 
@@ -42,7 +42,7 @@ class ConstantSettings(ScheduleSettings):
 
     type: Literal["constant"] = "constant"
 
-    def after_warmup(self, progress: float, validation_nats: Sequence[float]) -> float:
+    def after_warmup(self, progress: float, validation: Sequence[float]) -> float:
         """1, always."""
         return 1.0
 
@@ -55,7 +55,7 @@ class CosineSettings(ScheduleSettings):
     floor: float = Field(default=0.0, ge=0, le=1)
     """Factor at the end."""
 
-    def after_warmup(self, progress: float, validation_nats: Sequence[float]) -> float:
+    def after_warmup(self, progress: float, validation: Sequence[float]) -> float:
         """1 at the start, `floor` at the end."""
         return self.floor + (1 - self.floor) * (1 + math.cos(math.pi * min(progress, 1.0))) / 2
 
@@ -70,14 +70,14 @@ class PlateauSettings(ScheduleSettings):
     patience: int = Field(default=1, ge=1)
     """Epochs without an improvement before a cut."""
     least: float = Field(default=1e-3, gt=0)
-    """An improvement is at least so many nats a token."""
+    """An improvement is at least so many nats a token, or so much F1."""
 
-    def after_warmup(self, progress: float, validation_nats: Sequence[float]) -> float:
+    def after_warmup(self, progress: float, validation: Sequence[float]) -> float:
         """`cut` to the power of the plateaus so far."""
         best, waited, cuts = math.inf, 0, 0
-        for nats in validation_nats:
-            if nats < best - self.least:
-                best, waited = nats, 0
+        for value in validation:
+            if value < best - self.least:
+                best, waited = value, 0
                 continue
             waited += 1
             if waited == self.patience:

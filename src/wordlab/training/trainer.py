@@ -3,21 +3,20 @@
 import math
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import islice
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from wordlab.batching.batch import Batch, Order
-from wordlab.corpus.store import TokenStore
+from wordlab.batching.batch import Order
 from wordlab.errors import WordlabError
-from wordlab.evaluation.cross_entropy import Score, score_tokens
-from wordlab.models.language_model import LanguageModel, Loss
+from wordlab.models.language_model import Loss
 from wordlab.training.averaging import WeightAverage
 from wordlab.training.optimizers import OptimizerSet
 from wordlab.training.progress import Epoch, Progress, Step
 from wordlab.training.settings import TrainingSettings
+from wordlab.training.task import Examples, Judged, Task
 
 ROLLBACK_FACTOR = 0.5
 MOST_ROLLBACKS = 8
@@ -31,49 +30,17 @@ class Trainer:
     """Trains one model on one text.
 
     Args:
-        model: begins with fresh weights, or with those of `best` and `progress` when resuming.
-        train, validation: texts encoded with the model's vocabulary.
-        vocabulary: V.
+        task: its model begins with fresh weights, or with those of `best` and `progress` when
+            resuming.
     """
 
-    def __init__(
-        self,
-        model: LanguageModel,
-        train: TokenStore,
-        validation: TokenStore,
-        settings: TrainingSettings,
-        vocabulary: int,
-    ) -> None:
-        self.model = model
-        self.train = train
-        self.validation = validation
+    def __init__(self, task: Task, settings: TrainingSettings) -> None:
+        self.task = task
+        self.model = model = task.model
         self.settings = settings
-        self.vocabulary = vocabulary
         self.progress = Progress()
         self.stopped = False
-        self.reading = model.reading
-        self._reading = model.reading.in_training(settings.batch)
-        self._watched = model.reading.between_epochs(settings.batch)
-        self._target_counts = self._reading.target_counts(train, vocabulary)
-        validation_counts = model.reading.target_counts(validation, vocabulary)
-        for name, counts in (("training", self._target_counts), ("validation", validation_counts)):
-            if not counts.sum():
-                raise WordlabError(
-                    "no sentence is long enough to have a target",
-                    where=f"{name} text",
-                    mend="give longer sentences, or set model.padding=full",
-                )
-        self._enough_targets = min(JUDGED_TARGETS, int(self._target_counts.sum()))
-        self._by_frequency = np.argsort(-self._target_counts, kind="stable")
-        model.encoder.start_from_text(train, settings.seed)
-        model.output.start_from_counts(torch.from_numpy(self._target_counts))
-        for stage in settings.curriculum:
-            if not np.delete(self._target_counts, self._commonest(stage.leave_out)).sum():
-                raise WordlabError(
-                    f"without the {stage.leave_out} most frequent targets there is none left",
-                    where="training.curriculum",
-                    mend="leave out fewer words",
-                )
+        self._targets = task.targets(0)
         self._optimizer = OptimizerSet(settings.optimizer, model)
         if settings.clip is not None and self._optimizer.is_sparse:
             raise WordlabError(
@@ -152,26 +119,22 @@ class Trainer:
         history = history[settings.curriculum_epochs :]
         if not settings.patience or not history:
             return False
-        best = min(history, key=lambda row: row.validation_nats)
+        best = max(history, key=lambda row: row.merit)
         return history[-1].epoch - best.epoch >= settings.patience
 
     def _train_epoch(self, on_step: Callable[[Step], None]) -> bool:
         """Train to the end of the epoch or of the time; say whether that was reached."""
         progress, settings = self.progress, self.settings
-        left_out = frozenset(self._commonest(settings.left_out(progress.epoch)))
-        targets = int(self._target_counts.sum() - self._target_counts[list(left_out)].sum())
-        feed = self._reading.batches(
-            self.train,
-            settings.batch,
-            order=Order(settings.seed, progress.epoch),
-            left_out=left_out,
-        )
+        left_out = settings.left_out(progress.epoch)
+        targets = self.task.targets(left_out)
+        order = Order(settings.seed, progress.epoch)
+        feed = self.task.batches(settings.batch, order, left_out)
         device = next(self.model.parameters()).device
         self.model.train()
         for batch in islice(feed, progress.batch, None):
             began = time.perf_counter()
             factor = self._factor(progress.seen_targets / targets)
-            self.model.output.at(self._share(progress.seen_targets / targets))
+            self.task.at(self._share(progress.seen_targets / targets))
             nats = self._step(batch.to(device), factor)
             if nats is None:
                 self._roll_back()
@@ -187,11 +150,7 @@ class Trainer:
                 break
         return True
 
-    def _commonest(self, count: int) -> list[int]:
-        """The ids of the most frequent targets."""
-        return [int(index) for index in self._by_frequency[:count]]
-
-    def _step(self, batch: Batch, factor: float) -> float | None:
+    def _step(self, batch: Examples, factor: float) -> float | None:
         """Update the weights on one batch; return its nats, or None if they have diverged."""
         with torch.random.fork_rng(devices=[]):
             torch.set_rng_state(self._rng.get_state())
@@ -217,7 +176,7 @@ class Trainer:
         if self._average.updates:
             return True
         settings, progress = self.settings, self.progress
-        of_epoch = progress.seen_targets / self._target_counts.sum()
+        of_epoch = progress.seen_targets / self._targets
         if self._share(of_epoch) < settings.averaging_start:
             return False
         best = progress.best
@@ -236,11 +195,11 @@ class Trainer:
             return True
         progress.judged_nats += nats
         progress.judged_targets += targets
-        if progress.judged_targets < self._enough_targets:
+        if progress.judged_targets < min(JUDGED_TARGETS, self._targets):
             return False
         mean = progress.judged_nats / progress.judged_targets
         progress.judged_nats, progress.judged_targets = 0.0, 0
-        return mean > DIVERGED * math.log(self.vocabulary)
+        return mean > DIVERGED * self.task.uniform_nats
 
     @property
     def _seconds(self) -> float:
@@ -255,8 +214,8 @@ class Trainer:
 
     def _factor(self, of_epoch: float) -> float:
         history = self.progress.history[self.settings.curriculum_epochs :]
-        nats = [row.validation_nats for row in history]
-        factor = self.settings.schedule.factor(self._share(of_epoch), nats)
+        worse = [-row.merit for row in history]
+        factor = self.settings.schedule.factor(self._share(of_epoch), worse)
         return factor * ROLLBACK_FACTOR**self.progress.rollbacks
 
     def _report(self, targets: int) -> Step:
@@ -302,40 +261,40 @@ class Trainer:
         factor = self._factor(1.0)
         with self._average.applied():
             self.model.eval()
-            train = self._score(self.train, most=self.settings.score_targets)
-            validation = self._score(self.validation)
-            finite = math.isfinite(validation.nats)
+            judged = self.task.judge(self.settings.score_targets)
+            finite = math.isfinite(judged.validation_nats)
             best = progress.best
-            better = best is None or validation.nats_per_token < best.validation_nats
+            row = self._row(judged, factor, time.perf_counter() - began)
+            better = best is None or row.merit > best.merit
             if better and finite:
                 self._best = self._average.weights()
         if not finite:
             self._roll_back()
             return None
-        scoring = time.perf_counter() - began
-        row = Epoch(
+        row = replace(row, best=better)
+        progress.history.append(row)
+        progress.epoch += 1
+        progress.batch, progress.seen_nats, progress.seen_targets = 0, 0.0, 0
+        progress.seconds += row.seconds
+        progress.epoch_seconds, progress.event = 0.0, ""
+        return row
+
+    def _row(self, judged: Judged, factor: float, scoring: float) -> Epoch:
+        """What the epoch under way did, `scoring` the seconds that it took to judge it."""
+        progress = self.progress
+        return Epoch(
             epoch=progress.epoch + 1,
             left_out=self.settings.left_out(progress.epoch),
-            train_nats=train.nats_per_token,
-            train_targets=train.targets,
-            train_accuracy=train.accuracy,
-            validation_nats=validation.nats_per_token,
-            validation_accuracy=validation.accuracy,
+            train_nats=judged.train_nats,
+            train_targets=judged.train_targets,
+            train_accuracy=judged.train_accuracy,
+            validation_nats=judged.validation_nats,
+            validation_accuracy=judged.validation_accuracy,
+            validation_f1=judged.validation_f1,
             seen_nats=progress.seen_nats / max(progress.seen_targets, 1),
             seconds=progress.epoch_seconds + scoring,
             tokens_per_second=progress.seen_targets / max(progress.epoch_seconds, 1e-9),
             rate=self.settings.optimizer.rate * factor,
-            best=better,
+            best=False,
             event=progress.event,
         )
-        progress.history.append(row)
-        progress.epoch += 1
-        progress.batch, progress.seen_nats, progress.seen_targets = 0, 0.0, 0
-        progress.seconds += progress.epoch_seconds + scoring
-        progress.epoch_seconds, progress.event = 0.0, ""
-        return row
-
-    def _score(self, store: TokenStore, most: int | None = None) -> Score:
-        return score_tokens(
-            self.model, store, vocabulary=self.vocabulary, reading=self._watched, most=most
-        ).score()
