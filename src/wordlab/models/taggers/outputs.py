@@ -1,0 +1,157 @@
+"""Outputs of tags: each word on its own, or the whole sentence as a chain."""
+
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from wordlab.batching.tagging import TagBatch
+from wordlab.corpus.labelled.tag_set import TagSet
+from wordlab.models.language_model import LayerCost
+from wordlab.models.products import product
+from wordlab.models.taggers.chains import NEVER, Chains, Floats, best_paths, chain_nats
+from wordlab.models.taggers.tagger import TAG_OUTPUTS, Reading, TagOutput, TagOutputSettings
+
+
+class _Scores(TagOutput):
+    """A linear layer from features to a score for each tag."""
+
+    def __init__(self, features: int, tags: TagSet) -> None:
+        super().__init__()
+        self.tags = tags
+        self.linear = nn.Linear(features, len(tags.tags))
+        nn.init.xavier_uniform_(self.linear.weight)
+        nn.init.zeros_(self.linear.bias)
+
+    def scores(self, features: Tensor) -> Tensor:
+        """[M, F] -> [M, L]"""
+        return product(features, self.linear.weight, self.linear.bias)
+
+    def costs(self) -> list[LayerCost]:
+        """The linear layer."""
+        n, m = self.linear.weight.shape
+        return [LayerCost("tags", f"{m} x {n} + {n}", m * n + n, 2 * m * n, 4 * m * n)]
+
+
+@TAG_OUTPUTS.register("softmax")
+class SoftmaxTagsSettings(TagOutputSettings):
+    """Each word's tag on its own."""
+
+    type: Literal["softmax"] = "softmax"
+    legal: bool = True
+    """Choose the most probable tags among those that may follow one another; else word by word."""
+    outside_weight: float = 1.0
+    """Of words in no entity in the loss that is trained."""
+
+    def build(self, features: int, tags: TagSet) -> "SoftmaxTags":
+        """Make the output with fresh weights."""
+        return SoftmaxTags(self, features, tags)
+
+
+class SoftmaxTags(_Scores):
+    """p(tag | word's features) = softmax(W h + b)."""
+
+    def __init__(self, settings: SoftmaxTagsSettings, features: int, tags: TagSet) -> None:
+        super().__init__(features, tags)
+        self.settings = settings
+
+    def loss(self, features: Tensor, batch: TagBatch) -> Tensor:
+        """Sum over the words of -ln p(tag), in nats. [M, F] -> scalar"""
+        weight = self.settings.outside_weight
+        weights = None
+        if weight != 1.0 and self.training:
+            weights = features.new_ones(len(self.tags.tags))
+            weights[0] = weight
+        return nn.functional.cross_entropy(
+            self.scores(features), batch.targets, weight=weights, reduction="sum"
+        )
+
+    def read(self, features: Tensor, batch: TagBatch) -> Reading:
+        """The best tags, and the probability of each."""
+        log_probs = self.scores(features).double().log_softmax(dim=1).cpu().numpy()
+        if not self.settings.legal or self.tags.legal.all():
+            return Reading(log_probs.argmax(axis=1), np.exp(log_probs))
+        links, begins, ends = (
+            np.where(may, 0.0, NEVER)
+            for may in (self.tags.legal, self.tags.may_begin, self.tags.may_end)
+        )
+        path = best_paths(log_probs, links, begins, ends, batch.steps)
+        return Reading(path, np.exp(log_probs))
+
+
+@TAG_OUTPUTS.register("crf")
+class CrfSettings(TagOutputSettings):
+    """The tags of a sentence as a linear chain (Lafferty et al. 2001)."""
+
+    type: Literal["crf"] = "crf"
+
+    def build(self, features: int, tags: TagSet) -> "Crf":
+        """Make the output with fresh weights."""
+        return Crf(features, tags)
+
+
+class Crf(_Scores):
+    """p(tags | sentence) = exp(sum of scores and links) / sum over all legal paths.
+
+    Links begin at 0; what the scheme does not allow has no probability.
+    """
+
+    never: Tensor
+    never_first: Tensor
+    never_last: Tensor
+
+    def __init__(self, features: int, tags: TagSet) -> None:
+        super().__init__(features, tags)
+        size = len(tags.tags)
+        self.links = nn.Parameter(torch.zeros(size, size))
+        self.begins = nn.Parameter(torch.zeros(size))
+        self.ends = nn.Parameter(torch.zeros(size))
+        masks = (
+            ("never", tags.legal),
+            ("never_first", tags.may_begin),
+            ("never_last", tags.may_end),
+        )
+        for name, allowed in masks:
+            barred = torch.from_numpy(np.where(allowed, 0.0, NEVER)).float()
+            self.register_buffer(name, barred, persistent=False)
+
+    def _legal(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Scores of links, first and last tags, with those that are not allowed."""
+        return (
+            self.links + self.never,
+            self.begins + self.never_first,
+            self.ends + self.never_last,
+        )
+
+    def loss(self, features: Tensor, batch: TagBatch) -> Tensor:
+        """-ln p(tags of a sentence), summed over the sentences. [M, F] -> scalar"""
+        return chain_nats(self.scores(features), *self._legal(), batch.targets, batch.steps)
+
+    def chains(self, features: Tensor, batch: TagBatch) -> Chains:
+        """The chains of a batch, for probabilities of entities."""
+        return Chains.of(*self._arrays(features), batch.steps)
+
+    def _arrays(self, features: Tensor) -> tuple[Floats, Floats, Floats, Floats]:
+        scores, links, begins, ends = (
+            x.detach().double().cpu().numpy() for x in (self.scores(features), *self._legal())
+        )
+        return scores, links, begins, ends
+
+    def read(self, features: Tensor, batch: TagBatch) -> Reading:
+        """The most probable path, and the marginals."""
+        arrays = self._arrays(features)
+        path = best_paths(*arrays, batch.steps)
+        return Reading(path, Chains.of(*arrays, batch.steps).marginals())
+
+    def costs(self) -> list[LayerCost]:
+        """The linear layer, and the chain: a step forward and a step back of L x L."""
+        size = len(self.tags.tags)
+        chain = LayerCost(
+            "links",
+            f"{size} x {size} + {size} + {size}",
+            size * (size + 2),
+            2 * size**2,
+            6 * size**2,
+        )
+        return [*super().costs(), chain]

@@ -1,0 +1,115 @@
+"""Recurrent taggers: each sentence read forwards and backwards."""
+
+from abc import ABC, abstractmethod
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from wordlab.batching.packing import Indices, Packing
+from wordlab.batching.tagging import TagBatch
+from wordlab.models.language_model import LayerCost
+from wordlab.models.products import Precision
+from wordlab.models.recurrent.cell import Cell
+from wordlab.models.recurrent.gru import GruCell
+from wordlab.models.recurrent.lstm import LstmCell
+from wordlab.models.settings import Layers, Probability
+from wordlab.models.taggers.tagger import TAGGERS, TagEncoder, TaggerSettings
+
+
+class BidirectionalSettings(TaggerSettings, ABC):
+    """What taggers that read both ways share (Graves and Schmidhuber 2005)."""
+
+    hidden: Layers = (100,)
+    """Units of each layer in each direction."""
+    dropout: Probability = 0.0
+    """Of the units of each layer, the same ones at all words of a sentence."""
+    precision: Precision = "float32"
+    """Of the products in training."""
+
+    @abstractmethod
+    def cell(self, inputs: int, units: int) -> Cell:
+        """Make a layer in one direction."""
+
+    def build(self, inputs: int) -> "BidirectionalEncoder":
+        """Make the encoder with fresh weights."""
+        return BidirectionalEncoder(self, inputs)
+
+
+@TAGGERS.register("bilstm")
+class BilstmSettings(BidirectionalSettings):
+    """LSTM cells in both directions."""
+
+    type: Literal["bilstm"] = "bilstm"
+
+    def cell(self, inputs: int, units: int) -> Cell:
+        """Make a layer in one direction."""
+        return LstmCell(inputs, units, precision=self.precision)
+
+
+@TAGGERS.register("bigru")
+class BigruSettings(BidirectionalSettings):
+    """GRU cells in both directions."""
+
+    type: Literal["bigru"] = "bigru"
+
+    def cell(self, inputs: int, units: int) -> Cell:
+        """Make a layer in one direction."""
+        return GruCell(inputs, units, precision=self.precision)
+
+
+class BidirectionalEncoder(TagEncoder):
+    """Each layer reads what the one below found in both directions."""
+
+    def __init__(self, settings: BidirectionalSettings, inputs: int) -> None:
+        super().__init__()
+        self.settings = settings
+        widths = [inputs, *(2 * units for units in settings.hidden)]
+        pairs = list(zip(widths, settings.hidden, strict=False))
+        self.forwards = nn.ModuleList(settings.cell(m, n) for m, n in pairs)
+        self.backwards = nn.ModuleList(settings.cell(m, n) for m, n in pairs)
+        self.features = widths[-1]
+
+    def forward(self, x: Tensor, batch: TagBatch) -> Tensor:
+        """[M + 2, D] -> [M, F]"""
+        packing = batch.packing
+        turned = torch.from_numpy(reversed_places(packing)).to(x.device)
+        sequence = torch.from_numpy(packing.sequence).to(x.device)
+        h = x[: len(batch.words)]
+        for ahead, back in zip(self.forwards, self.backwards, strict=True):
+            left = _run(ahead, h, batch.steps)
+            right = _run(back, h[turned], batch.steps)[turned]
+            h = self._dropped(torch.cat([left, right], dim=1), sequence, len(packing.lengths))
+        return h
+
+    def _dropped(self, h: Tensor, sequence: Tensor, sentences: int) -> Tensor:
+        if not self.settings.dropout or not self.training:
+            return h
+        mask = functional.dropout(h.new_ones(sentences, h.shape[1]), self.settings.dropout)
+        return h * mask[sequence]
+
+    def costs(self) -> list[LayerCost]:
+        """Each direction of each layer."""
+        found = []
+        for number, cells in enumerate(zip(self.forwards, self.backwards, strict=True), start=1):
+            for direction, cell in zip(("forwards", "backwards"), cells, strict=True):
+                count = sum(p.numel() for p in cell.parameters())
+                matrices = sum(p.numel() for p in cell.parameters() if p.dim() == 2)
+                name = f"{direction} {number}" if len(self.forwards) > 1 else direction
+                shape = " + ".join(" x ".join(map(str, p.shape)) for p in cell.parameters())
+                found.append(LayerCost(name, shape, count, 2 * matrices, 4 * matrices))
+        return found
+
+
+def reversed_places(packing: Packing) -> Indices:
+    """Of each packed word, the place of the one as far from its sentence's other end. [M]"""
+    mirrored = packing.lengths[packing.sequence] - 1 - packing.time
+    places: Indices = packing.firsts[mirrored] + packing.sequence
+    return places
+
+
+def _run(cell: nn.Module, x: Tensor, steps: tuple[int, ...]) -> Tensor:
+    assert isinstance(cell, Cell)
+    units: Tensor = cell(x, steps, cell.zero_state(steps[0]))[0]
+    return units
