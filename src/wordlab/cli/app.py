@@ -8,9 +8,11 @@ import typer
 
 from wordlab.errors import WordlabError
 
+_ABOUT = "Word-level language models and entity taggers: train, score and look inside your own."
+
 app = typer.Typer(
     name="wordlab",
-    help="Train, score and look inside word-level language models on your own text.",
+    help=_ABOUT,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -31,6 +33,7 @@ COMMANDS = (
     "evaluate",
     "compare",
     "score",
+    "tag",
     "generate",
     "neighbours",
     "map",
@@ -52,7 +55,7 @@ def root(
     context: typer.Context,
     version: bool = typer.Option(False, "--version", help="Print the version and stop."),
 ) -> None:
-    """Train, score and look inside word-level language models on your own text."""
+    """Train, score and look inside word-level language models and entity taggers."""
     if version:
         from wordlab import __version__
 

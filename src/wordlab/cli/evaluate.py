@@ -14,7 +14,9 @@ def register(app: typer.Typer) -> None:
 
 def evaluate(
     run: RunFolder,
-    texts: Annotated[list[str], typer.Argument(help="Text: files, .gz too, or -.")],
+    texts: Annotated[
+        list[str], typer.Argument(help="Text: files, .gz too, or -; of a tagger, labelled files.")
+    ],
     yardsticks: Annotated[
         bool, typer.Option(help="Score the unigram and an interpolated n-gram beside it.")
     ] = True,
@@ -27,13 +29,25 @@ def evaluate(
     ] = "",
     layout: LayoutOption = "",
     tokens: TokensOption = "",
+    errors: Annotated[
+        int, typer.Option("--errors", help="Of a tagger: show so many errors in their sentences.")
+    ] = 0,
     as_json: Json = False,
 ) -> None:
-    """Perplexity, accuracy, frequency bands and a 95 % interval, with their protocol."""
+    """Perplexity or F1, each with its parts, a 95 % interval and its protocol."""
     from wordlab.cli.progress import scoring_shown
-    from wordlab.runs.run import Run
+    from wordlab.runs.opening import open_run
+    from wordlab.runs.tagger_run import TaggerRun
 
-    opened = Run.load(run)
+    opened = open_run(run)
+    if isinstance(opened, TaggerRun):
+        sentences = opened.read(texts)
+        found = opened.evaluate_sentences(sentences, ", ".join(texts))
+        if as_json:
+            show_json(found.as_json())
+        else:
+            show([*found.tables(), *([found.error_table(sentences, errors)] if errors else [])])
+        return
     text = opened.read(texts, layout=layout, tokens=tokens)
     with scoring_shown():
         evaluation = opened.evaluate(text, yardsticks=yardsticks, reading=reading)

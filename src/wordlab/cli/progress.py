@@ -8,17 +8,21 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 from wordlab.cli.terminal import note
 from wordlab.corpus.readers import observed
 from wordlab.evaluation.cross_entropy import scoring_observed
-from wordlab.runs.run import Run
-from wordlab.runs.training_run import TrainingRun
+from wordlab.runs.kept_training import KeptTraining
+from wordlab.runs.tagger_training import TaggerTraining
 from wordlab.training.progress import Epoch, Step
+
+R = TypeVar("R")
 
 _HEAD = f"{'epoch':>5} {'left out':>8} {'train nats':>10} {'val nats':>9} {'val ppl':>9}"
 _HEAD += f" {'val top-1':>9} {'tokens/s':>9} {'seconds':>8}"
+_TAGGER_HEAD = f"{'epoch':>5} {'train nats':>10} {'val nats':>9} {'val right':>9} {'val F1':>9}"
+_TAGGER_HEAD += f" {'words/s':>9} {'seconds':>8}"
 
 
 _SMALL_BYTES = 20_000_000
@@ -28,28 +32,26 @@ _SHORT_SECONDS = 1.0
 """Nor does scoring that is done in one."""
 
 
-def train_and_show(training: TrainingRun) -> Run:
+def train_and_show(training: KeptTraining[R]) -> R:
     """Train to the end, with a row for each epoch; Ctrl-C saves, keeps the best and stops.
 
     Raises:
         KeyboardInterrupt: after the checkpoint is written, if the user pressed Ctrl-C.
     """
-    note(_HEAD)
+    note(_TAGGER_HEAD if isinstance(training, TaggerTraining) else _HEAD)
     with _stop_on_interrupt(training) as interrupted, _bar() as bar:
         for epoch in training.epochs(bar.step):
             bar.row(epoch)
     if interrupted:
         best = training.trainer.progress.best
         kept = f"the best model so far, of epoch {best.epoch}," if best else "a checkpoint"
-        note(
-            f"stopped; {kept} is in {training.run.path}; go on: wordlab resume {training.run.path}"
-        )
+        note(f"stopped; {kept} is in {training.path}; go on: wordlab resume {training.path}")
         raise KeyboardInterrupt
     return training.finish()
 
 
 @contextmanager
-def _stop_on_interrupt(training: TrainingRun) -> Iterator[list[int]]:
+def _stop_on_interrupt(training: KeptTraining[R]) -> Iterator[list[int]]:
     """Let the batch under way finish at the first Ctrl-C; a second one interrupts at once."""
     caught: list[int] = []
 
@@ -90,19 +92,32 @@ class _Bar:
 
     def row(self, epoch: Epoch) -> None:
         """Print an epoch's row; a star marks the best so far."""
-        perplexity = math.exp(min(epoch.validation_nats, 700))
-        line = (
-            f"{epoch.epoch:>5} {epoch.left_out:>8} {epoch.train_nats:>10.4f} "
-            f"{epoch.validation_nats:>9.4f} {perplexity:>9.2f} "
-            f"{100 * epoch.validation_accuracy:>7.2f} % {epoch.tokens_per_second:>9,.0f} "
-            f"{epoch.seconds:>8.1f}{' *' if epoch.best else ''}"
-        )
+        line = _tagger_row(epoch) if epoch.validation_f1 is not None else _row(epoch)
+        line += " *" if epoch.best else ""
         if epoch.event:
             line += f"\n      {epoch.event}"
         if self._live is None:
             note(line)
         else:
             self._live.console.print(line, highlight=False, markup=False)
+
+
+def _row(epoch: Epoch) -> str:
+    perplexity = math.exp(min(epoch.validation_nats, 700))
+    return (
+        f"{epoch.epoch:>5} {epoch.left_out:>8} {epoch.train_nats:>10.4f} "
+        f"{epoch.validation_nats:>9.4f} {perplexity:>9.2f} "
+        f"{100 * epoch.validation_accuracy:>7.2f} % {epoch.tokens_per_second:>9,.0f} "
+        f"{epoch.seconds:>8.1f}"
+    )
+
+
+def _tagger_row(epoch: Epoch) -> str:
+    return (
+        f"{epoch.epoch:>5} {epoch.train_nats:>10.4f} {epoch.validation_nats:>9.4f} "
+        f"{100 * epoch.validation_accuracy:>7.2f} % {100 * (epoch.validation_f1 or 0):>7.2f} % "
+        f"{epoch.tokens_per_second:>9,.0f} {epoch.seconds:>8.1f}"
+    )
 
 
 @contextmanager

@@ -82,20 +82,17 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Train a recipe on its own data and print its figures."""
-    from wordlab.cli.train import train_and_summarise
-    from wordlab.config import apply_overrides, validate
+    from wordlab.cli.train import started, train_and_summarise
+    from wordlab.config import apply_overrides
     from wordlab.recipes import read_recipe
     from wordlab.runs.files import next_free
-    from wordlab.runs.settings import RunSettings
-    from wordlab.runs.training_run import TrainingRun
 
     recipe = read_recipe(name)
     root = data_folder(recipe, data)
     changes = [*overrides, *([f"training.seed={seed}"] if seed is not None else [])]
     settings = apply_overrides(recipe.settings_on(root), changes)
-    checked = validate(RunSettings, settings, source=name)
     path = folder or next_free(Path("runs") / name)
     if not as_json:
         note(f"{recipe.summary} Run folder: {path}")
-    training = TrainingRun.start(checked, path)
+    training = started(settings, path, source=name)
     train_and_summarise(training, as_json=as_json, sentences=3)

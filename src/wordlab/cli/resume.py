@@ -13,6 +13,6 @@ def register(app: typer.Typer) -> None:
 def resume(run: RunFolder, as_json: Json = False) -> None:
     """Go on training from the last checkpoint; on a CPU the result is the same to the bit."""
     from wordlab.cli.train import train_and_summarise
-    from wordlab.runs.training_run import TrainingRun
+    from wordlab.runs.opening import resume_run
 
-    train_and_summarise(TrainingRun.resume(run), as_json=as_json)
+    train_and_summarise(resume_run(run), as_json=as_json)

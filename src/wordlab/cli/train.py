@@ -9,6 +9,7 @@ import typer
 from wordlab.cli.terminal import Json, Overrides, note, show, show_json
 
 if TYPE_CHECKING:
+    from wordlab.runs.tagger_training import TaggerTraining
     from wordlab.runs.training_run import TrainingRun
 
 
@@ -34,20 +35,41 @@ def train(
         float | None, typer.Option("--minutes", help="Budget of training time.")
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Seed of all chance.")] = None,
+    task: Annotated[
+        str, typer.Option("--task", help="language-model, or tagger: the texts are labelled.")
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Train a model and keep it, with all that is needed to use it, in a run folder."""
+    data = given_settings(config, overrides, texts, validation, minutes=minutes, seed=seed)
+    if task:
+        data["task"] = task
+    source = str(config) if config else "--set"
+    train_and_summarise(started(data, run, source=source), as_json=as_json)
+
+
+def started(data: dict[str, Any], run: Path, *, source: str) -> "TrainingRun | TaggerTraining":
+    """Begin the training that settings describe, of a language model or of a tagger.
+
+    Args:
+        source: where the settings came from, for messages.
+    """
     from wordlab.cli.progress import reading_shown
     from wordlab.config import validate
+    from wordlab.runs.opening import task_of
     from wordlab.runs.settings import RunSettings
+    from wordlab.runs.tagger_settings import TaggerRunSettings
+    from wordlab.runs.tagger_training import TaggerTraining
     from wordlab.runs.training_run import TrainingRun
 
-    data = given_settings(config, overrides, texts, validation, minutes=minutes, seed=seed)
-    source = str(config) if config else "--set"
-    settings = validate(RunSettings, data, source=source)
+    if task_of(data, source) == "tagger":
+        own = validate(TaggerRunSettings, data, source=source)
+        with reading_shown([*own.data.train, *own.data.validation]):
+            return TaggerTraining.start(own, run)
+    plain = {key: value for key, value in data.items() if key != "task"}
+    settings = validate(RunSettings, plain, source=source)
     with reading_shown([*settings.data.train, *settings.data.validation]):
-        training = TrainingRun.start(settings, run)
-    train_and_summarise(training, as_json=as_json)
+        return TrainingRun.start(settings, run)
 
 
 def given_settings(
@@ -75,12 +97,64 @@ def given_settings(
     return data
 
 
-def train_and_summarise(training: "TrainingRun", *, as_json: bool, sentences: int = 0) -> None:
+def train_and_summarise(
+    training: "TrainingRun | TaggerTraining", *, as_json: bool, sentences: int = 0
+) -> None:
     """Train, then print the kept model's figures on the validation text and where the run lies.
 
     Args:
-        sentences: how many to generate and print, too.
+        sentences: how many a language model is to generate and print, too.
     """
+    from wordlab.runs.training_run import TrainingRun
+
+    for line in training.notes:
+        note(f"note: {line}")
+    if isinstance(training, TrainingRun):
+        _language_model(training, as_json=as_json, sentences=sentences)
+    else:
+        _tagger(training, as_json=as_json)
+
+
+def _tagger(training: "TaggerTraining", *, as_json: bool) -> None:
+    """Train a tagger and print its figures."""
+    from wordlab.cli.progress import train_and_show
+    from wordlab.table import Table, Value
+
+    run = training.run
+    words = {
+        name: sum(len(sentence.words) for sentence in text)
+        for name, text in (("train", training.train), ("validation", training.validation))
+    }
+    if not as_json:
+        pairs: list[tuple[str, Value]] = [
+            ("types", ", ".join(run.tag_set.types)),
+            ("training sentences", len(training.train)),
+            ("training words", words["train"]),
+            ("validation sentences", len(training.validation)),
+            ("parameters", sum(p.numel() for p in training.trainer.model.parameters())),
+        ]
+        show([Table.of_pairs("Data", pairs)])
+    done = train_and_show(training)
+    progress = training.trainer.progress
+    if progress.best is None:
+        return
+    evaluation = done.evaluate_sentences(training.validation, "the validation text")
+    figures: dict[str, Value] = {
+        "best_epoch": progress.best.epoch,
+        "epochs": len(progress.history),
+        "seconds": progress.seconds,
+        "run": str(done.path),
+    }
+    if as_json:
+        show_json({**evaluation.as_json(), **figures})
+        return
+    figures["seconds"] = f"{progress.seconds:.1f}"
+    about = Table.of_pairs("Run", [(key.replace("_", " "), v) for key, v in figures.items()])
+    show([evaluation.entity_table(), evaluation.token_table(), about])
+
+
+def _language_model(training: "TrainingRun", *, as_json: bool, sentences: int) -> None:
+    """Train a language model, print its figures and some sentences."""
     from dataclasses import asdict
 
     from wordlab.cli.progress import scoring_shown, train_and_show
@@ -91,8 +165,6 @@ def train_and_summarise(training: "TrainingRun", *, as_json: bool, sentences: in
     from wordlab.training.trainer import Trainer
 
     run, trainer = training.run, training.trainer
-    for line in training.notes:
-        note(f"note: {line}")
     reading = run.settings.model.reading
     counts = {
         name: int(reading.target_counts(run.store(name), len(run.vocabulary)).sum())

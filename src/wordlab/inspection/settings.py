@@ -4,10 +4,14 @@ import json
 from collections.abc import Iterator
 
 from wordlab.config import Settings
+from wordlab.corpus.labelled.doctor import LabelledSettings
 from wordlab.corpus.text import TextSettings
 from wordlab.corpus.vocabulary import VocabularySettings
 from wordlab.models.language_model import MODELS, OUTPUT_LAYERS
+from wordlab.models.taggers.features import FeatureSettings
+from wordlab.models.taggers.tagger import TAG_OUTPUTS, TAGGERS
 from wordlab.runs.settings import DataSettings
+from wordlab.runs.tagger_settings import TaggerDataSettings, TaggerTrainingSettings
 from wordlab.table import Table
 from wordlab.training.optimizers import OPTIMIZERS
 from wordlab.training.schedules import SCHEDULES
@@ -36,11 +40,20 @@ def _sections() -> Iterator[tuple[str, str, type[Settings]]]:
         yield f"training.optimizer, type {kind}", "training.optimizer", optimizer
     for kind, schedule in SCHEDULES.items():
         yield f"training.schedule, type {kind}", "training.schedule", schedule
+    yield "data, of a tagger", "data", TaggerDataSettings
+    yield "labelled, of a tagger", "labelled", LabelledSettings
+    yield "features, of a tagger", "features", FeatureSettings
+    for kind, tagger in TAGGERS.items():
+        yield f"model, a tagger of type {kind}", "model", tagger
+    for kind, tags in TAG_OUTPUTS.items():
+        yield f"output, of a tagger, type {kind}", "output", tags
+    yield "training, of a tagger where it differs", "training", TaggerTrainingSettings
 
 
 def _rows(section: str, cls: type[Settings]) -> Iterator[tuple[str, str, str]]:
+    own = cls.__annotations__ if cls is TaggerTrainingSettings else cls.model_fields
     for name, field in cls.model_fields.items():
-        if name == "type":
+        if name == "type" or name not in own:
             continue
         if field.is_required():
             default = "needed"

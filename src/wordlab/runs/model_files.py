@@ -117,6 +117,12 @@ def read_settings(folder: Path) -> RunSettings:
     data = read_json(folder / SETTINGS)
     if not isinstance(data, dict):
         raise WordlabError("holds no settings", where=str(folder / SETTINGS))
+    if data.get("task") == "tagger":
+        raise WordlabError(
+            "is the run of a tagger, not of a language model",
+            where=str(folder),
+            mend="taggers go with wordlab tag, evaluate and resume",
+        )
     return validate(RunSettings, data, source=str(folder / SETTINGS))
 
 

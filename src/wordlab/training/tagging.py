@@ -35,6 +35,8 @@ class Tagging(Task):
         self.validation = validation
         self.gold = gold
         self.tags = tags
+        known = set(tags.types)
+        self._types = (*tags.types, *sorted({s.type for row in gold for s in row} - known))
         self.uniform_nats = math.log(len(tags.tags))
 
     def targets(self, left_out: int) -> int:
@@ -48,9 +50,9 @@ class Tagging(Task):
     def judge(self, most: int) -> Judged:
         """Tag both texts; of the training text, sentences spread evenly over it."""
         chosen = _spread(self.train, most)
-        train = read_store(self.model, chosen, self.tags)
-        validation = read_store(self.model, self.validation, self.tags)
-        counts = entity_counts(self.gold, validation.spans, self.tags.types)
+        train = read_store(self.model, chosen, self.tags, probabilities=False)
+        validation = read_store(self.model, self.validation, self.tags, probabilities=False)
+        counts = entity_counts(self.gold, validation.spans, self._types)
         return Judged(
             _nats(train, chosen),
             len(chosen),

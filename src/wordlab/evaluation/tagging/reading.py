@@ -1,6 +1,5 @@
 """Tagging a text whole: the best tags, their marginals, and the entities that they spell."""
 
-import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,25 +23,41 @@ class Tagged:
         tags: of each word, in the order of the text. [N]
         marginals: the probability of each tag of each word. [N, L]
         spans: the entities of each sentence.
+        probabilities: of each of them.
     """
 
     tags: NDArray[np.int64]
     marginals: NDArray[np.float64]
     spans: list[list[Span]]
+    probabilities: list[list[float]]
 
 
 @torch.no_grad()
-def read_store(model: Tagger, store: TagStore, tags: TagSet) -> Tagged:
-    """Tag all sentences; the model is in its mode for use."""
+def read_store(
+    model: Tagger, store: TagStore, tags: TagSet, *, probabilities: bool = True
+) -> Tagged:
+    """Tag all sentences; the model is in its mode for use.
+
+    Args:
+        probabilities: work out those of entities too.
+    """
     found = np.empty(len(store), dtype=np.int64)
     marginals = np.empty((len(store), len(tags.tags)))
+    spans: list[list[Span]] = [[] for _ in store.lengths]
+    sure: list[list[float]] = [[] for _ in store.lengths]
     for batch in store.batches(BATCH_WORDS):
         reading = model.read(batch)
         packing = batch.packing
         places = store.begins[batch.sentences][packing.sequence] + packing.time
         found[places] = reading.tags
         marginals[places] = reading.marginals
-    listed = found.tolist()
-    edges = store.begins.tolist()
-    spans = [tags.spans(listed[begin:end]) for begin, end in itertools.pairwise(edges)]
-    return Tagged(found, marginals, spans)
+        firsts = packing.firsts
+        for number, sentence in enumerate(batch.sentences.tolist()):
+            rows = (firsts[: packing.lengths[number]] + number).tolist()
+            own = tags.spans(reading.tags[rows].tolist())
+            spans[sentence] = own
+            if probabilities:
+                sure[sentence] = [
+                    reading.probability(rows[start:end], tags.joined) for start, end, _ in own
+                ]
+    return Tagged(found, marginals, spans, sure)

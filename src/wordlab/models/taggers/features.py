@@ -30,13 +30,13 @@ class FeatureSettings(Settings):
     """Train the vectors of words that the training text has; further ones stay as they are."""
     start: Literal["normal", "uniform"] = "normal"
     """How random vectors are drawn: normal with deviation 0.1, or uniform as CS224d's."""
-    capitals: int = Field(default=0, ge=0)
+    capitals: int = Field(default=8, ge=0)
     """Length of the vectors of how a word is capitalised; 0: not seen."""
-    shape: int = Field(default=0, ge=0)
+    shape: int = Field(default=16, ge=0)
     """Length of the vectors of a word's shape, as Xxx-00; 0: not seen."""
-    prefixes: tuple[int, ...] = ()
+    prefixes: tuple[int, ...] = (2, 3)
     """Lengths of the prefixes that are seen, 1 to 5."""
-    suffixes: tuple[int, ...] = ()
+    suffixes: tuple[int, ...] = (2, 3, 4)
     """Lengths of the suffixes that are seen, 1 to 5."""
     affix: Units = 16
     """Length of the vectors of each prefix and suffix."""
@@ -48,10 +48,10 @@ class FeatureSettings(Settings):
     """Of the network over the characters, each the largest of its values in a word."""
     filter_width: int = Field(default=3, ge=1)
     """Characters that a filter sees."""
-    word_dropout: float = Field(default=0.0, ge=0)
+    word_dropout: float = Field(default=0.5, ge=0)
     """a: in training, a word seen c times has the unknown word's vector with probability
     a / (a + c) (Kiperwasser and Goldberg 2016), so that this vector is learned."""
-    dropout: Probability = 0.0
+    dropout: Probability = 0.3
     """Of the elements of each word's vectors."""
 
     @property

@@ -128,10 +128,6 @@ class Crf(_Scores):
         """-ln p(tags of a sentence), summed over the sentences. [M, F] -> scalar"""
         return chain_nats(self.scores(features), *self._legal(), batch.targets, batch.steps)
 
-    def chains(self, features: Tensor, batch: TagBatch) -> Chains:
-        """The chains of a batch, for probabilities of entities."""
-        return Chains.of(*self._arrays(features), batch.steps)
-
     def _arrays(self, features: Tensor) -> tuple[Floats, Floats, Floats, Floats]:
         scores, links, begins, ends = (
             x.detach().double().cpu().numpy() for x in (self.scores(features), *self._legal())
@@ -142,7 +138,8 @@ class Crf(_Scores):
         """The most probable path, and the marginals."""
         arrays = self._arrays(features)
         path = best_paths(*arrays, batch.steps)
-        return Reading(path, Chains.of(*arrays, batch.steps).marginals())
+        chains = Chains.of(*arrays, batch.steps)
+        return Reading(path, chains.marginals(), chains)
 
     def costs(self) -> list[LayerCost]:
         """The linear layer, and the chain: a step forward and a step back of L x L."""

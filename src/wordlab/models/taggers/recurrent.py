@@ -23,7 +23,7 @@ class BidirectionalSettings(TaggerSettings, ABC):
 
     hidden: Layers = (100,)
     """Units of each layer in each direction."""
-    dropout: Probability = 0.0
+    dropout: Probability = 0.3
     """Of the units of each layer, the same ones at all words of a sentence."""
     precision: Precision = "float32"
     """Of the products in training."""

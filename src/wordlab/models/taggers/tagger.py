@@ -1,6 +1,7 @@
 """The seams of a tagger: word vectors, an encoder of their surroundings, an output of tags."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from wordlab.config import Settings
 from wordlab.corpus.labelled.lexicon import Lexicon
 from wordlab.corpus.labelled.tag_set import TagSet
 from wordlab.models.language_model import LayerCost, Loss
+from wordlab.models.taggers.chains import Chains
 from wordlab.models.taggers.features import FeatureSettings, WordVectors
 from wordlab.registry import Registry
 
@@ -27,10 +29,27 @@ class Reading:
     Attributes:
         tags: the best path. [M]
         marginals: the probability of each tag. [M, L]
+        chains: of a tagger whose tags depend on each other.
     """
 
     tags: NDArray[np.int64]
     marginals: NDArray[np.float64]
+    chains: Chains | None = None
+
+    def probability(self, rows: Sequence[int], joined: NDArray[np.bool_]) -> float:
+        """The probability of an entity of the best path.
+
+        Exact in a chain: the sum over all paths that have just this entity there. Else the
+        product of its words' tags (the product rule, which takes them for independent).
+
+        Args:
+            rows: packed places of its words, one after another.
+            joined: whether a tag goes on with the entity of the one before. [L, L]
+        """
+        tags = self.tags[list(rows)]
+        if self.chains is None:
+            return float(self.marginals[list(rows), tags].prod())
+        return self.chains.path_probability(rows, tags.tolist(), joined)
 
 
 class TagEncoder(nn.Module, ABC):

@@ -20,13 +20,13 @@ class WindowSettings(TaggerSettings):
     """A window of words and hidden layers (Collobert et al. 2011, sec. 3.2.1)."""
 
     type: Literal["window"] = "window"
-    radius: int = Field(default=1, ge=0)
+    radius: int = Field(default=2, ge=0)
     """Words on each side."""
-    hidden: Layers = (100,)
+    hidden: Layers = (200,)
     """Units of each layer."""
     activation: Annotated[str, NameIn(ACTIVATIONS)] = "tanh"
     """Of the hidden units."""
-    dropout: Probability = 0.0
+    dropout: Probability = 0.3
     """Of the units of each hidden layer."""
 
     def build(self, inputs: int) -> "WindowEncoder":

@@ -1,0 +1,61 @@
+"""Runs of either kind, opened by what their folder says they are."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from wordlab.config import read_json
+from wordlab.errors import WordlabError
+from wordlab.runs.model_files import SETTINGS
+from wordlab.runs.run import Run
+from wordlab.runs.tagger_run import TaggerRun
+from wordlab.runs.tagger_training import TaggerTraining
+from wordlab.runs.training_run import TrainingRun
+
+TASKS = ("language-model", "tagger")
+
+
+def task_of(settings: Mapping[str, Any], where: str) -> str:
+    """What settings are of: `task`, a language model where they do not say.
+
+    Raises:
+        WordlabError: for a task that there is none of.
+    """
+    task = settings.get("task", TASKS[0])
+    if task not in TASKS:
+        raise WordlabError(f"{task!r} is no task; allowed: {', '.join(TASKS)}", where=where)
+    return str(task)
+
+
+def _is_tagger(path: str | Path) -> bool:
+    settings = Path(path) / SETTINGS
+    if not settings.exists():
+        return False
+    data = read_json(settings)
+    return isinstance(data, dict) and data.get("task") == "tagger"
+
+
+def open_run(path: str | Path) -> Run | TaggerRun:
+    """Open a run folder, of a language model or of a tagger."""
+    return TaggerRun.load(path) if _is_tagger(path) else Run.load(path)
+
+
+def open_tagger(path: str | Path) -> TaggerRun:
+    """Open a tagger's run folder.
+
+    Raises:
+        WordlabError: where it is of something else.
+    """
+    found = open_run(path)
+    if isinstance(found, Run):
+        raise WordlabError(
+            "is the run of a language model, not of a tagger",
+            where=str(path),
+            mend="train one with wordlab train --task tagger",
+        )
+    return found
+
+
+def resume_run(path: str | Path) -> TrainingRun | TaggerTraining:
+    """Go on with the training of a run folder."""
+    return TaggerTraining.resume(path) if _is_tagger(path) else TrainingRun.resume(path)

@@ -1,0 +1,128 @@
+"""Taggers through the real command: train, resume, evaluate, tag."""
+
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from commands import refusal, wordlab
+from wordlab.runs.run import Run
+from wordlab.runs.tagger_run import TaggerRun
+from wordlab.runs.tagger_training import train_tagger
+from wordlab.samples import entities
+
+TEXT = "Ada Lovelace visited Turin with Acme Corp ."
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the sample and a tagger that learned from it."""
+    path = tmp_path_factory.mktemp("taggers")
+    (path / "entities.iob2").write_text(entities())
+    (path / "lines.txt").write_text(f"{TEXT}\n\n  Nothing here <b> & there.\n")
+    settings = {
+        "data": {"train": [str(path / "entities.iob2")]},
+        "features": {"words": 32},
+        "model": {"hidden": [64]},
+        "training": {"epochs": 12, "batch": 96},
+    }
+    train_tagger(run=path / "run", settings=settings)
+    return path
+
+
+def test_train_prints_figures_and_keeps_the_best(tmp_path: Path, folder: Path) -> None:
+    done = wordlab(
+        *("train", folder / "entities.iob2", "--task", "tagger", "--run", "run", "--json"),
+        *("--set", "training.epochs=2", "--set", "model.hidden=8", "--set", "features.words=8"),
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    printed = json.loads(done.stdout)
+    assert 0 <= printed["entity_f1_low"] <= printed["entity_f1"] <= printed["entity_f1_high"] <= 1
+    assert printed["token_f1_weighted"] >= 0
+    assert printed["seconds"] > 0
+    assert "held out by document" in done.stderr
+    assert "val F1" in done.stderr
+    again = wordlab("resume", "run", "--json", cwd=tmp_path)
+    assert json.loads(again.stdout)["entity_f1"] == printed["entity_f1"]
+
+
+def test_evaluate(folder: Path) -> None:
+    printed = json.loads(wordlab("evaluate", "run", "entities.iob2", "--json", cwd=folder).stdout)
+    assert printed["sentences"] == 526
+    assert printed["entity_f1"] > 0.5
+    assert set(printed["types"]) == {"LOC", "MISC", "ORG", "PER"}
+    shown = wordlab("evaluate", "run", "entities.iob2", "--errors", "5", cwd=folder).stdout
+    for title in ("Entities", "Words", "Recall by name", "Errors by kind", "shares with"):
+        assert title in shown
+    assert "weighted by true words" in shown
+    assert "more are left out" in shown
+
+
+def test_tag_in_every_format(folder: Path) -> None:
+    run = TaggerRun.load(folder / "run")
+    (expected,) = run.tag(TEXT)
+    assert expected.entities
+    text = wordlab("tag", "run", "-", stdin=TEXT.encode(), cwd=folder).stdout
+    for entity in expected.entities:
+        assert f"[{entity.type} {entity.text}]" in text
+    lines = wordlab("tag", "run", "lines.txt", cwd=folder).stdout.splitlines()
+    assert len(lines) == 3
+    assert lines[1] == ""
+    records = [
+        json.loads(line)
+        for line in wordlab("tag", "run", "lines.txt", "--json", cwd=folder).stdout.splitlines()
+    ]
+    assert [record["text"] for record in records] == (folder / "lines.txt").read_text().split("\n")[
+        :3
+    ]
+    for entity, record in zip(expected.entities, records[0]["entities"], strict=True):
+        assert (record["start"], record["end"]) == (entity.start, entity.end)
+        assert record["probability"] == pytest.approx(entity.probability)
+    columns = wordlab("tag", "run", "lines.txt", "--format", "columns", cwd=folder).stdout
+    assert columns.count("\n\n") == 2
+    first = expected.entities[0]
+    assert f"{expected.words[first.first_word]}\tB-{first.type}\n" in columns
+    page = wordlab("tag", "run", "lines.txt", "--format", "html", cwd=folder).stdout
+    assert "&lt;b&gt; &amp; there" in page
+    HTMLParser().feed(page)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["tag", "run", "none.txt"], "none.txt: there is no such file"),
+        (["tag", "run", "lines.txt", "--format", "xml"], "--format: 'xml' is no format"),
+        (["tag", "run", "lines.txt", "--scheme", "XYZ"], "'XYZ' is no tagging scheme"),
+        (["tag", "run", "lines.txt", "--tokens", "XYZ"], "'XYZ' is no tokenizer"),
+        (["evaluate", "run", "lines.txt"], "lines.txt:"),
+        (["score", "run", "lines.txt"], "is the run of a tagger, not of a language model"),
+        (["train", "lines.txt", "--task", "parser"], "'parser' is no task; allowed"),
+        (
+            ["train", "lines.txt", "--task", "tagger"],
+            "lines.txt:3:22: a row of 5 where",
+        ),
+        (
+            ["train", "entities.iob2", "--task", "tagger", "--set", "features.suffixes=[9]"],
+            "'suffix-9' is no feature",
+        ),
+        (
+            ["train", "entities.iob2", "--task", "tagger", "--set", "features.vectors=none"],
+            "none: there are no such vectors",
+        ),
+        (
+            ["train", "entities.iob2", "--task", "tagger", "--set", "model.type=crf"],
+            "model: 'crf' is no tagger; allowed: ",
+        ),
+    ],
+)
+def test_refusals(folder: Path, arguments: list[str], message: str) -> None:
+    if arguments[0] == "train":
+        arguments = [*arguments, "--run", "new"]
+    assert message in refusal(*arguments, cwd=folder)
+    assert not (folder / "new").exists()
+
+
+def test_a_language_model_is_no_tagger(run: Run, folder: Path) -> None:
+    assert "is the run of a language model" in refusal("tag", run.path, "lines.txt", cwd=folder)
