@@ -8,6 +8,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 
 from wordlab.corpus.labelled.columns import Block, Columns, Row
@@ -59,6 +60,10 @@ class Examination:
         """The column of the line where a row's tag begins."""
         return row.starts[self.columns.tag] if len(row.starts) > self.columns.tag else 1
 
+    def _place(self, block: Block, word: int) -> tuple[int, int]:
+        row = block.rows[word]
+        return row.line, self.at_tag(row)
+
     def sentences(self) -> list[Placed]:
         """The blocks that are whole, as they read by now, each word with its place."""
         columns = self.columns
@@ -71,7 +76,7 @@ class Examination:
                     block.document,
                     Source(block.comments, columns.others(block)),
                 ),
-                tuple((row.line, self.at_tag(row)) for row in block.rows),
+                partial(self._place, block),
             )
             for _, block, tags in self.blocks()
         )

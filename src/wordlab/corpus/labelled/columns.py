@@ -15,15 +15,24 @@ _DOCUMENT = re.compile(r"[-=_|* ]*docstart\b", re.IGNORECASE)
 _NEW_DOCUMENT = re.compile(r"#\s*newdoc\b", re.IGNORECASE)
 _LIKE_A_TAG = re.compile(r"[Oo0]|[BIESLUM]-\S+")
 _COMMENT = re.compile(r"#(\s|#|\s*\w+\s*=)")
-_FIELD = re.compile(r"\S+")
 
 
 class Row(NamedTuple):
-    """A line with a word: its number, its fields, and the column (from 1) where each begins."""
+    """A line with a word: its number, its fields, and the line itself."""
 
     line: int
     fields: tuple[str, ...]
-    starts: tuple[int, ...]
+    text: str
+
+    @property
+    def starts(self) -> tuple[int, ...]:
+        """The column (from 1) where each field begins."""
+        found, at = [], 0
+        for field in self.fields:
+            at = self.text.index(field, at)
+            found.append(at + 1)
+            at += len(field) + (not field)
+        return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,20 +164,19 @@ def _lines(path: str | Path) -> Iterator[tuple[int, str]]:
 def _row(number: int, text: str, separator: str) -> Row:
     """Split a line; where a line has no tab in a file of tabs, white space splits it."""
     if separator == "\t" and "\t" in text:
-        fields, starts, at = [], [], 1
-        for piece in text.rstrip("\t ").split("\t") if text.strip() else []:
-            fields.append(piece.strip())
-            starts.append(at + len(piece) - len(piece.lstrip()))
-            at += len(piece) + 1
-        return Row(number, tuple(fields), tuple(starts))
-    found = list(_FIELD.finditer(text))
-    return Row(number, tuple(m.group() for m in found), tuple(m.start() + 1 for m in found))
+        pieces = text.rstrip("\t ").split("\t")
+        return Row(number, tuple(piece.strip() for piece in pieces), text)
+    return Row(number, tuple(text.split()), text)
 
 
 def _tags_seen(lines: Sequence[tuple[int, str]], separator: str) -> frozenset[str]:
     """The last fields of lines that are surely no comments."""
-    rows = (_row(number, text, separator) for number, text in lines if text[:1] != "#")
-    return frozenset(row.fields[-1] for row in rows if len(row.fields) > 1)
+    found = set()
+    for _, text in lines:
+        fields = text.rsplit(separator if separator == "\t" else None, maxsplit=1)
+        if len(fields) > 1 and text[:1] != "#":
+            found.add(fields[-1].strip())
+    return frozenset(found)
 
 
 def _is_row(text: str, separator: str, tags: frozenset[str]) -> bool:

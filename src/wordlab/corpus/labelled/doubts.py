@@ -18,16 +18,16 @@ FEWEST_WORDS = 4
 
 
 class Placed(NamedTuple):
-    """A sentence, and the line and column of the file at which each word is labelled."""
+    """A sentence, and where in the file a word of it is labelled: line and column."""
 
     sentence: LabelledSentence
-    places: tuple[tuple[int, int], ...]
+    place: Callable[[int], tuple[int, int]]
 
 
 def duplicate_sentences(found: Sequence[Placed]) -> Iterator[Fault]:
     """Sentences that came before, labelled alike or otherwise."""
     seen: dict[tuple[str, ...], LabelledSentence] = {}
-    for sentence, places in found:
+    for sentence, place in found:
         if len(sentence.words) < FEWEST_WORDS:
             continue
         first = seen.setdefault(sentence.words, sentence)
@@ -36,43 +36,43 @@ def duplicate_sentences(found: Sequence[Placed]) -> Iterator[Fault]:
         alike = first.spans == sentence.spans
         what = f"the same words as in line {first.line}{'' if alike else ', labelled otherwise'}"
         mend = "leave one out" if alike else "decide which is right"
-        yield Fault("duplicate sentence", places[0][0], 1, what, mend)
+        yield Fault("duplicate sentence", place(0)[0], 1, what, mend)
 
 
 def split_entities(found: Sequence[Placed]) -> Iterator[Fault]:
     """Two entities that touch and stand elsewhere as one."""
     lines: dict[tuple[str, ...], int] = {}
-    for sentence, places in found:
+    for sentence, place in found:
         for span in sentence.spans:
-            lines.setdefault(sentence.words[span.start : span.end], places[span.start][0])
-    for sentence, places in found:
+            lines.setdefault(sentence.words[span.start : span.end], place(span.start)[0])
+    for sentence, place in found:
         for left, right in pairwise(sentence.spans):
             joined = sentence.words[left.start : right.end]
             if left.end == right.start and left.type == right.type and joined in lines:
                 name = " ".join(joined)
                 what = f"{name!r} is two entities here and one in line {lines[joined]}"
                 mend = f"join them as one {left.type}"
-                yield Fault("split entity", *places[right.start], what, mend)
+                yield Fault("split entity", *place(right.start), what, mend)
 
 
 def inconsistent_names(found: Sequence[Placed]) -> Iterator[Fault]:
     """Names that are labelled otherwise in a few of their places, or not at all."""
     names = {s.words[span.start : span.end] for s, _ in found for span in s.spans}
     mentions: defaultdict[tuple[str, ...], list[tuple[str, tuple[int, int]]]] = defaultdict(list)
-    for sentence, places in found:
+    for sentence, place in found:
         for span in _mentions(sentence, names):
             name = sentence.words[span.start : span.end]
-            mentions[name].append((span.type, places[span.start]))
+            mentions[name].append((span.type, place(span.start)))
     for name, places_of in mentions.items():
         usual, most = Counter(kind for kind, _ in places_of).most_common(1)[0]
         others = len(places_of) - most
         if len(places_of) < FEWEST_MENTIONS or usual == OUTSIDE or others > RARE * len(places_of):
             continue
-        for kind, place in places_of:
+        for kind, where in places_of:
             if kind != usual:
                 is_now = "not labelled" if kind == OUTSIDE else kind
                 what = f"{' '.join(name)!r} is {is_now} here and {usual} in {most:,} other places"
-                yield Fault("inconsistent name", *place, what, "see if it is meant")
+                yield Fault("inconsistent name", *where, what, "see if it is meant")
 
 
 def _mentions(sentence: LabelledSentence, names: set[tuple[str, ...]]) -> Iterator[Span]:
@@ -92,11 +92,11 @@ def rare_types(found: Sequence[Placed]) -> Iterator[Fault]:
     counts = Counter(span.type for sentence, _ in found for span in sentence.spans)
     if counts.total() < 10 * len(counts):
         return
-    for sentence, places in found:
+    for sentence, place in found:
         for span in sentence.spans:
             if counts[span.type] == 1:
                 what = f"the type {span.type!r} occurs only here"
-                yield Fault("rare type", *places[span.start], what, "see if it is meant")
+                yield Fault("rare type", *place(span.start), what, "see if it is meant")
 
 
 LOOKS: tuple[Callable[[Sequence[Placed]], Iterator[Fault]], ...] = (

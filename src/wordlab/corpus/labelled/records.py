@@ -6,6 +6,7 @@ A record is a document; each line of its text is a sentence.
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -219,9 +220,12 @@ class _RecordReader:
             )
             source = Source(offsets=tuple(offsets[begin:end]), record=others)
             sentence = LabelledSentence(words, own, self.line, document, source)
-            found.append(Placed(sentence, tuple((self.line, s + 1) for s, _ in offsets[begin:end])))
+            found.append(Placed(sentence, partial(self._place, offsets[begin:end])))
             begin = end
         return found
+
+    def _place(self, offsets: Sequence[tuple[int, int]], word: int) -> tuple[int, int]:
+        return self.line, offsets[word][0] + 1
 
     def _entities(self) -> list[Chars]:
         """The entities in order, as far as they are in order."""
@@ -312,7 +316,7 @@ def with_records(sentences: Iterable[Placed]) -> Iterator[Placed]:
     """
     record: dict[str, Any] = {}
     document, at = -1, 0
-    for sentence, places in sentences:
+    for sentence, place in sentences:
         source = sentence.source
         held = next((c for c in source.comments if c.startswith(RECORD)), None)
         if held is not None:
@@ -328,7 +332,7 @@ def with_records(sentences: Iterable[Placed]) -> Iterator[Placed]:
             sentence = replace(sentence, source=source)
         else:
             record = {}
-        yield Placed(sentence, places)
+        yield Placed(sentence, place)
 
 
 def _offsets_in(text: str, words: Sequence[str], at: int) -> list[tuple[int, int]]:

@@ -6,7 +6,7 @@ the scheme allows (Ramshaw and Marcus 1995 for IOB; Ratinov and Roth 2009 for BI
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from itertools import pairwise
 from typing import NamedTuple
@@ -15,6 +15,9 @@ from wordlab.corpus.labelled.spans import Span
 from wordlab.registry import Registry
 
 OUTSIDE = "O"
+
+MOST_PAIRS = 10_000
+"""Of tags that are remembered."""
 
 
 class Letter(NamedTuple):
@@ -68,6 +71,10 @@ class Scheme:
     name: str
     letters: Mapping[str, Letter]
     between: str = ""
+    _known: dict[tuple[str, str], "Clash | None"] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+    """Pairs of tags that were looked at before; there are few."""
 
     def parse(self, tag: str) -> Tag | None:
         """Take a tag apart; None if it is none of this scheme."""
@@ -97,6 +104,13 @@ class Scheme:
 
     def clash(self, before: str, after: str) -> Clash | None:
         """What is wrong with a tag beside another; `OUTSIDE` stands for a sentence's edge."""
+        if (before, after) not in self._known:
+            if len(self._known) > MOST_PAIRS:
+                self._known.clear()
+            self._known[before, after] = self._clash(before, after)
+        return self._known[before, after]
+
+    def _clash(self, before: str, after: str) -> Clash | None:
         left, right = self.parse(before) or _EDGE, self.parse(after)
         if right is None:
             return Clash(False, f"{after!r} is no tag of {self.name}")
