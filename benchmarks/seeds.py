@@ -70,7 +70,8 @@ def main() -> None:
     if "WORDLAB_DATA" not in os.environ:
         sys.exit("WORDLAB_DATA is not set: name the folder with the data sets")
     rows = []
-    for name in options.only or RECIPES:
+    modelling = [name for name in RECIPES if read_recipe(name).figure == "perplexity"]
+    for name in options.only or modelling:
         recipe = read_recipe(name)
         seeds = range(1, options.seeds + 1)
         found = [run_recipe(name, seed, options.runs) for seed in seeds]

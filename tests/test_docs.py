@@ -14,6 +14,7 @@ from wordlab.config import validate
 from wordlab.inspection.settings import settings_tables
 from wordlab.recipes import RECIPES, read_recipe
 from wordlab.runs.settings import RunSettings
+from wordlab.runs.tagger_settings import TaggerRunSettings
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -89,7 +90,9 @@ def test_the_example_of_a_part_of_ones_own_runs() -> None:
 def test_recipes_are_valid_and_say_what_they_reached() -> None:
     for name in RECIPES:
         recipe = read_recipe(name)
-        validate(RunSettings, recipe.settings_on(Path("data")), source=name)
+        settings = recipe.settings_on(Path("data"))
+        kind = TaggerRunSettings if settings.get("task") == "tagger" else RunSettings
+        validate(kind, settings, source=name)
         assert recipe.summary.endswith(".")
         assert recipe.reached is not None, name
 

@@ -126,3 +126,16 @@ def test_refusals(folder: Path, arguments: list[str], message: str) -> None:
 
 def test_a_language_model_is_no_tagger(run: Run, folder: Path) -> None:
     assert "is the run of a language model" in refusal("tag", run.path, "lines.txt", cwd=folder)
+
+
+def test_the_demo_from_a_dirty_file_to_entities(tmp_path: Path) -> None:
+    done = wordlab("demo", "tagger", "--dirty", "--folder", "d", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "ragged row" in done.stdout
+    assert "d/mended.iob2: 19 changes" in done.stderr
+    assert "Ada Lovelace" in done.stdout
+    score = float(done.stdout.split("F1 ")[-1].split(" %")[0])
+    assert score > 45
+    assert (tmp_path / "d" / "tagger" / "model.safetensors").exists()
+    assert "is of the tagger" in refusal("demo", "--dirty", cwd=tmp_path)
+    assert "'parser' is no task" in refusal("demo", "parser", cwd=tmp_path)

@@ -54,9 +54,9 @@ def check(
     if as_json:
         show_json([_as_json(diagnosis) for diagnosis in found])
     else:
-        show([table for diagnosis in found for table in _tables(diagnosis, all_doubts)])
+        show([table for diagnosis in found for table in diagnosis_tables(diagnosis, all_doubts)])
     if repair is not None:
-        _repair(found[0], repair)
+        write_repair(found[0], repair)
     if any(diagnosis.faults for diagnosis in found):
         raise typer.Exit(1)
 
@@ -72,7 +72,8 @@ def labelled_settings(
     return validate(LabelledSettings, data, source="options")
 
 
-def _tables(diagnosis: "Diagnosis", all_doubts: bool) -> list["Table"]:
+def diagnosis_tables(diagnosis: "Diagnosis", all_doubts: bool = False) -> list["Table"]:
+    """What a file holds, its faults and its doubts."""
     from wordlab.corpus.labelled.faults import faults_table
     from wordlab.table import Table
 
@@ -106,7 +107,8 @@ def _tables(diagnosis: "Diagnosis", all_doubts: bool) -> list["Table"]:
     return tables
 
 
-def _repair(diagnosis: "Diagnosis", path: Path) -> None:
+def write_repair(diagnosis: "Diagnosis", path: Path) -> None:
+    """Write the mended file, and say what was changed."""
     from wordlab.corpus.labelled.repair import changes, repaired
     from wordlab.runs.files import write_whole
 

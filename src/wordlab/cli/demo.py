@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from wordlab.cli.terminal import note, show
+from wordlab.errors import WordlabError
 
 SETTINGS = {
     "text": {"layout": "running", "tokens": "words", "form": "lower"},
@@ -22,9 +23,26 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(
+    what: Annotated[str, typer.Argument(help="language-model, or tagger.")] = "language-model",
     folder: Annotated[Path, typer.Option("--folder", help="Where to put it.")] = Path("demo"),
+    dirty: Annotated[
+        bool, typer.Option("--dirty", help="Of the tagger: begin with a faulty file, and mend it.")
+    ] = False,
 ) -> None:
-    """The main job, whole: text, training, figures, sentences, neighbours, report."""
+    """The main job, whole, on a text that comes along: from the text to figures and answers."""
+    from wordlab.cli.tagger_demo import tagger_demo
+    from wordlab.runs.opening import task_of
+
+    if task_of({"task": what}, "demo") == "tagger":
+        tagger_demo(folder, dirty=dirty)
+    elif dirty:
+        raise WordlabError("is of the tagger", where="--dirty", mend="wordlab demo tagger --dirty")
+    else:
+        _language_model(folder)
+
+
+def _language_model(folder: Path) -> None:
+    """Text, training, figures, sentences, neighbours, report."""
     from wordlab.config import validate
     from wordlab.inspection.neighbours import nearest, neighbours_table
     from wordlab.rendering.report import sample_sentences, sentences_table, write_report

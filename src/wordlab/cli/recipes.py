@@ -41,17 +41,18 @@ def list_recipes(context: typer.Context, as_json: Json = False) -> None:
     show(
         [
             Table.of(
-                "Recipes: validation perplexity",
+                "Recipes, and their figures on the validation text",
                 (
                     "recipe",
+                    "figure",
                     Column("document", 1),
                     Column("reference", 1),
                     Column("reached", 1),
                     "what",
                 ),
-                [(x.name, x.document, x.reference, x.reached, x.summary) for x in found],
-                note="document: as the homework or paper has it, put right; reference: another "
-                "student's; reached: by this recipe, seed 1. Run one: wordlab recipes run NAME",
+                [(x.name, x.figure, x.document, x.reference, x.reached, x.summary) for x in found],
+                note="document: as the homework or paper has it, put right; reference: that of "
+                "others; reached: by this recipe, seed 1. Run one: wordlab recipes run NAME",
             )
         ]
     )

@@ -29,7 +29,9 @@ class Recipe:
     Attributes:
         summary: what it trains.
         data: the folder of its data set.
-        document: validation perplexity of the document that it follows, put right.
+        figure: what its figures are: "perplexity", "entity F1" or "word F1" (in %), of the
+            validation text.
+        document: that of the document that it follows, put right.
         reference: that of another implementation of the same task.
         reached: that of this recipe with seed 1.
         settings: of the run, as plain values; data paths are relative to the data sets' folder.
@@ -38,6 +40,7 @@ class Recipe:
     name: str
     summary: str
     data: str
+    figure: str
     document: float | None
     reference: float | None
     reached: float | None
@@ -48,10 +51,11 @@ class Recipe:
         data = dict(self.settings["data"])
         for key in ("train", "validation"):
             data[key] = [str(root / path) for path in data[key]]
-        vocabulary = dict(self.settings.get("vocabulary", {}))
-        if "file" in vocabulary:
-            vocabulary["file"] = str(root / vocabulary["file"])
-        return {**self.settings, "data": data, "vocabulary": vocabulary}
+        settings = {**self.settings, "data": data}
+        if "file" in settings.get("vocabulary", {}):
+            file = str(root / settings["vocabulary"]["file"])
+            settings["vocabulary"] = {**settings["vocabulary"], "file": file}
+        return settings
 
 
 def read_recipe(name: str) -> Recipe:
@@ -68,6 +72,7 @@ def read_recipe(name: str) -> Recipe:
         name,
         about["summary"],
         about["data"],
+        about.get("figure", "perplexity"),
         about.get("document"),
         about.get("reference"),
         about.get("reached"),
