@@ -43,10 +43,18 @@ def evaluate(
     if isinstance(opened, TaggerRun):
         sentences = opened.read(texts)
         found = opened.evaluate_sentences(sentences, ", ".join(texts))
+        sure = opened.calibration(sentences)
         if as_json:
-            show_json(found.as_json())
-        else:
-            show([*found.tables(), *([found.error_table(sentences, errors)] if errors else [])])
+            calibration = {
+                "temperature": opened.temperature,
+                "expected_calibration_error": sure.expected_error,
+                "reliability": sure.reliability_table().records(),
+                "thresholds": sure.threshold_table().records(),
+            }
+            show_json({**found.as_json(), **calibration})
+            return
+        tables = [*found.tables(), sure.reliability_table(), sure.threshold_table()]
+        show([*tables, *([found.error_table(sentences, errors)] if errors else [])])
         return
     text = opened.read(texts, layout=layout, tokens=tokens)
     with scoring_shown():

@@ -18,8 +18,9 @@ from wordlab.corpus.labelled.spans import LabelledSentence, Span
 from wordlab.corpus.labelled.tag_set import TagSet
 from wordlab.corpus.text import TOKENIZERS
 from wordlab.errors import WordlabError
+from wordlab.evaluation.tagging.calibration import Calibration
 from wordlab.evaluation.tagging.evaluation import TaggingEvaluation, evaluate_tagging
-from wordlab.evaluation.tagging.reading import read_store
+from wordlab.evaluation.tagging.reading import Tagged, read_store
 from wordlab.models.taggers.tagger import Tagger, build_tagger
 from wordlab.runs.files import read_tensors, write_json
 from wordlab.runs.model_files import MODEL, SETTINGS
@@ -27,6 +28,7 @@ from wordlab.runs.tagger_settings import TaggerRunSettings
 from wordlab.training.progress import Epoch
 
 LEXICON, VECTORS, HISTORY = "lexicon.json", "vectors.safetensors", "history.jsonl"
+CALIBRATION = "calibration.json"
 CORPUS = "corpus"
 
 
@@ -138,7 +140,24 @@ class TaggerRun:
                 where=str(path),
                 mend="put back the settings.json that the run was trained with",
             ) from None
+        model.output.temperature = self.temperature
         return model.eval()
+
+    @property
+    def temperature(self) -> float:
+        """What scores are divided by, as it was fitted to the validation text.
+
+        Raises:
+            WordlabError: where the file holds no such number.
+        """
+        path = self.path / CALIBRATION
+        if not path.exists():
+            return 1.0
+        data = read_json(path)
+        value = data.get("temperature") if isinstance(data, dict) else None
+        if not isinstance(value, float) or not 0 < value < float("inf"):
+            raise WordlabError("holds no temperature above 0", where=str(path))
+        return value
 
     def vectors(self) -> Tensor | None:
         """Vectors of words beyond training, behind rows of NaN for those that the model has."""
@@ -223,12 +242,22 @@ class TaggerRun:
         """Read labelled files."""
         return read_labelled(paths, settings or LabelledSettings())
 
+    def read_sentences(self, sentences: Sequence[LabelledSentence]) -> Tagged:
+        """Tag sentences, whatever their own labels are."""
+        store = TagStore.of([s.words for s in sentences], self.lexicon)
+        return read_store(self.model, store, self.tag_set)
+
+    def calibration(self, sentences: Sequence[LabelledSentence]) -> Calibration:
+        """Whether the probabilities of entities mean what they say."""
+        tagged = self.read_sentences(sentences)
+        gold = [sentence.spans for sentence in sentences]
+        return Calibration.of(gold, tagged.spans, tagged.probabilities)
+
     def evaluate_sentences(
         self, sentences: Sequence[LabelledSentence], name: str
     ) -> TaggingEvaluation:
         """Score labelled sentences."""
-        store = TagStore.of([s.words for s in sentences], self.lexicon)
-        tagged = read_store(self.model, store, self.tag_set)
+        tagged = self.read_sentences(sentences)
         has_train = (self.path / CORPUS / "train.jsonl").exists()
         return evaluate_tagging(
             sentences,

@@ -18,12 +18,14 @@ from wordlab.corpus.labelled.splitting import split
 from wordlab.corpus.labelled.tag_set import TagSet
 from wordlab.corpus.word_vectors import WordVectors, read_vectors
 from wordlab.errors import WordlabError
+from wordlab.evaluation.tagging.calibration import fit_temperature
 from wordlab.runs.environment import describe_environment
 from wordlab.runs.files import require_new, write_json, write_tensors, write_whole
 from wordlab.runs.kept_training import KeptTraining
 from wordlab.runs.model_files import SETTINGS
 from wordlab.runs.run import ENVIRONMENT, Run
 from wordlab.runs.tagger_run import (
+    CALIBRATION,
     CORPUS,
     LEXICON,
     VECTORS,
@@ -183,7 +185,12 @@ class TaggerTraining(KeptTraining[TaggerRun]):
         return self
 
     def finish(self) -> TaggerRun:
-        """Open the run anew, with what was trained."""
+        """Open the run anew, with what was trained and probabilities fitted to validation."""
+        run = TaggerRun.load(self.path)
+        known = _known_types(self.validation, run.tag_set)
+        store = TagStore.of_labelled(known, run.lexicon, run.tag_set)
+        temperature = fit_temperature(run.model, store)
+        write_json(self.path / CALIBRATION, {"temperature": temperature})
         return TaggerRun.load(self.path)
 
 

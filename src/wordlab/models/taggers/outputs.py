@@ -67,9 +67,17 @@ class SoftmaxTags(_Scores):
             self.scores(features), batch.targets, weight=weights, reduction="sum"
         )
 
+    def _log_probs(self, features: Tensor) -> Tensor:
+        return (self.scores(features).double() / self.temperature).log_softmax(dim=1)
+
+    def nats(self, features: Tensor, batch: TagBatch) -> float:
+        """Sum over the words of -ln p(tag), at the temperature."""
+        found = nn.functional.nll_loss(self._log_probs(features), batch.targets, reduction="sum")
+        return float(found)
+
     def read(self, features: Tensor, batch: TagBatch) -> Reading:
         """The best tags, and the probability of each."""
-        log_probs = self.scores(features).double().log_softmax(dim=1).cpu().numpy()
+        log_probs = self._log_probs(features).cpu().numpy()
         if not self.settings.legal or self.tags.legal.all():
             return Reading(log_probs.argmax(axis=1), np.exp(log_probs))
         links, begins, ends = (
@@ -130,9 +138,15 @@ class Crf(_Scores):
 
     def _arrays(self, features: Tensor) -> tuple[Floats, Floats, Floats, Floats]:
         scores, links, begins, ends = (
-            x.detach().double().cpu().numpy() for x in (self.scores(features), *self._legal())
+            x.detach().double().cpu().numpy() / self.temperature
+            for x in (self.scores(features), *self._legal())
         )
         return scores, links, begins, ends
+
+    def nats(self, features: Tensor, batch: TagBatch) -> float:
+        """-ln p(tags of a sentence), summed over the sentences, at the temperature."""
+        scores, links, begins, ends = map(torch.from_numpy, self._arrays(features))
+        return float(chain_nats(scores, links, begins, ends, batch.targets, batch.steps))
 
     def read(self, features: Tensor, batch: TagBatch) -> Reading:
         """The most probable path, and the marginals."""

@@ -68,11 +68,21 @@ class TagEncoder(nn.Module, ABC):
 
 
 class TagOutput(nn.Module, ABC):
-    """Turns features into tags, and owns the loss that trains them."""
+    """Turns features into tags, and owns the loss that trains them.
+
+    Attributes:
+        temperature: what scores are divided by where probabilities are read, never in training.
+    """
+
+    temperature: float = 1.0
 
     @abstractmethod
     def loss(self, features: Tensor, batch: TagBatch) -> Tensor:
         """Sum over the words of -ln p(tag), in nats. [M, F] -> scalar"""
+
+    @abstractmethod
+    def nats(self, features: Tensor, batch: TagBatch) -> float:
+        """The same as `loss`, of a batch with known tags, at the temperature."""
 
     @abstractmethod
     def read(self, features: Tensor, batch: TagBatch) -> Reading:
@@ -116,19 +126,20 @@ class Tagger(nn.Module):
         self.encoder = encoder
         self.output = output
 
-    def _features(self, batch: TagBatch) -> Tensor:
+    def features(self, batch: TagBatch) -> Tensor:
+        """What the encoder makes of each word. [M, F]"""
         x = self.words(batch.table, batch.padded())
         features: Tensor = self.encoder(x, batch)
         return features
 
     def forward(self, batch: TagBatch, state: tuple[Tensor, ...] = ()) -> Loss:
         """Return the batch's summed nats, with a gradient."""
-        return Loss(self.output.loss(self._features(batch), batch), len(batch.targets))
+        return Loss(self.output.loss(self.features(batch), batch), len(batch.targets))
 
     @torch.no_grad()
     def read(self, batch: TagBatch) -> Reading:
         """The best tags of a batch, and the probability of each."""
-        return self.output.read(self._features(batch), batch)
+        return self.output.read(self.features(batch), batch)
 
 
 def build_tagger(
