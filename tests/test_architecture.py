@@ -28,6 +28,7 @@ STAGES = (
     "inspection",
     "rendering",
     "recipes",
+    "sklearn",
     "cli",
 )
 BESIDE = {("training", "generation"), ("generation", "training")}
@@ -112,6 +113,7 @@ def test_the_face_of_the_library() -> None:
 
     assert sorted(wordlab.__all__) == [
         "Run",
+        "TaggerRun",
         "Text",
         "WordlabError",
         "__version__",
@@ -119,6 +121,7 @@ def test_the_face_of_the_library() -> None:
         "read_text",
         "text_of",
         "train",
+        "train_tagger",
     ]
     for name in wordlab.__all__:
         assert getattr(wordlab, name) is not None
