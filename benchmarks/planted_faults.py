@@ -1,6 +1,6 @@
 """Plant faults in a copy of the source and see that the tests catch each of them.
 
-python benchmarks/planted_faults.py
+python benchmarks/planted_faults.py [WORD ...]    only faults of files with one of the words
 """
 
 import shutil
@@ -28,6 +28,69 @@ class Fault:
 
 
 FAULTS = (
+    Fault(
+        "two entities of one word read as one of two",
+        "corpus/labelled/schemes.py",
+        "if same and last is not True and first is not True:",
+        "if same:",
+        "tests/corpus/labelled/test_schemes.py",
+    ),
+    Fault(
+        "an entity that ends a word late",
+        "corpus/labelled/schemes.py",
+        "found.append(Span(start, index + 1, tag.type))",
+        "found.append(Span(start, min(index + 2, len(parsed)), tag.type))",
+        "tests/corpus/labelled/test_schemes.py",
+    ),
+    Fault(
+        "right by the first word and the type alone",
+        "evaluation/tagging/tallies.py",
+        "        for span in set(true) & set(found):\n",
+        "        for span in [s for s in true if (s[0], s[2]) in {(f[0], f[2]) for f in found}]:\n",
+        "tests/evaluation/test_tagging.py",
+    ),
+    Fault(
+        "characters behind a word's end read too",
+        "models/taggers/features.py",
+        "values.masked_fill(outside[:, None], -torch.inf).amax(dim=2)",
+        "values.amax(dim=2)",
+        "tests/models/taggers",
+    ),
+    Fault(
+        "the marker of a sentence's start shared with unknown words",
+        "batching/tagging.py",
+        "self.words.new_tensor([START, END])",
+        "self.words.new_tensor([0, END])",
+        "tests/models/taggers",
+    ),
+    Fault(
+        "L2 on the biases",
+        "training/optimizers.py",
+        "plain = [p for p in dense if p.dim() < 2 or",
+        "plain = [p for p in dense if",
+        "tests/contracts/test_parts.py tests/training",
+    ),
+    Fault(
+        "a chain whose illegal links are only unlikely",
+        "models/taggers/chains.py",
+        "NEVER = -1e4",
+        "NEVER = -3.0",
+        "tests/models/taggers",
+    ),
+    Fault(
+        "an entity's probability without what may not follow it",
+        "models/taggers/chains.py",
+        "free = ~joined[tags[-1]]",
+        "free = np.ones_like(joined[tags[-1]])",
+        "tests/models/taggers",
+    ),
+    Fault(
+        "a repair that keeps the sentence it cannot mend",
+        "corpus/labelled/repair.py",
+        "        if number in left_out:\n            continue\n",
+        "",
+        "tests/corpus/labelled",
+    ),
     Fault(
         "the LSTM's forget gate with the input gate's slope",
         "models/recurrent/lstm.py",
@@ -262,7 +325,9 @@ FAULTS = (
 
 def main() -> None:
     rows = []
-    for fault in FAULTS:
+    words = sys.argv[1:]
+    chosen = [f for f in FAULTS if not words or any(word in f.file for word in words)]
+    for fault in chosen:
         with tempfile.TemporaryDirectory() as scratch:
             copy = Path(scratch)
             for name in ("src", "tests"):
