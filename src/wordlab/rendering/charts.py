@@ -90,7 +90,8 @@ def _axis(axis: Axis, number: bool) -> dict[str, Any]:
     if ordered:
         channel["sort"] = None
     elif axis.log:
-        channel["scale"] = {"type": "log"}
+        # As far as the data go, not to the powers of ten around them.
+        channel["scale"] = {"type": "log", "nice": False, "padding": 12}
     else:
         channel["scale"] = {"zero": axis.zero}
     return channel
