@@ -98,6 +98,8 @@ def test_tag_in_every_format(folder: Path) -> None:
         (["tag", "run", "lines.txt", "--tokens", "XYZ"], "'XYZ' is no tokenizer"),
         (["evaluate", "run", "lines.txt"], "lines.txt:"),
         (["score", "run", "lines.txt"], "is the run of a tagger, not of a language model"),
+        (["describe", "conll2003-window"], "these are of a tagger, and a language model is asked"),
+        (["describe", "run"], "is the run of a tagger, not of a language model"),
         (["train", "lines.txt", "--task", "parser"], "'parser' is no task; allowed"),
         (
             ["train", "lines.txt", "--task", "tagger"],

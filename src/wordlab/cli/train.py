@@ -66,8 +66,7 @@ def started(data: dict[str, Any], run: Path, *, source: str) -> "TrainingRun | T
         own = validate(TaggerRunSettings, data, source=source)
         with reading_shown([*own.data.train, *own.data.validation]):
             return TaggerTraining.start(own, run)
-    plain = {key: value for key, value in data.items() if key != "task"}
-    settings = validate(RunSettings, plain, source=source)
+    settings = validate(RunSettings, data, source=source)
     with reading_shown([*settings.data.train, *settings.data.validation]):
         return TrainingRun.start(settings, run)
 

@@ -1,8 +1,8 @@
 """All settings of a run, as they stand in a TOML file and in the run folder."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from wordlab.config import NameIn, PartOf, Settings
 from wordlab.corpus.text import LAYOUTS, TextSettings
@@ -42,7 +42,7 @@ class DataSettings(Settings):
 
 
 class RunSettings(Settings):
-    """Everything that decides what a run is."""
+    """Everything that decides what a language model's run is."""
 
     data: DataSettings = DataSettings()
     text: TextSettings = TextSettings()
@@ -50,3 +50,13 @@ class RunSettings(Settings):
     model: Annotated[ModelSettings, PartOf(MODELS, "feedforward")] = FeedforwardSettings()
     output: Annotated[OutputSettings, PartOf(OUTPUT_LAYERS, "softmax")] = SoftmaxSettings()
     training: TrainingSettings = TrainingSettings()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_a_language_model(cls, data: Any) -> Any:
+        """Take no settings of a tagger; say so, not that each of them is unknown."""
+        if not isinstance(data, dict) or "task" not in data:
+            return data
+        if data["task"] != "language-model":
+            raise ValueError(f"these are of a {data['task']}, and a language model is asked for")
+        return {key: value for key, value in data.items() if key != "task"}
