@@ -60,6 +60,26 @@ def test_evaluate(folder: Path) -> None:
     assert "more are left out" in shown
 
 
+def test_compare(folder: Path, tmp_path: Path) -> None:
+    settings = {
+        "data": {"train": [str(folder / "entities.iob2")]},
+        "features": {"words": 4},
+        "model": {"hidden": [4]},
+        "training": {"epochs": 1},
+    }
+    train_tagger(run=tmp_path / "poor", settings=settings)
+    arguments = ("compare", folder / "run", tmp_path / "poor", "entities.iob2")
+    printed = json.loads(wordlab(*arguments, "--json", cwd=folder).stdout)
+    assert printed["f1"][0] > printed["f1"][1]
+    assert printed["difference"] == pytest.approx(printed["f1"][0] - printed["f1"][1])
+    assert 0 < printed["interval_95"][0] < printed["difference"] < printed["interval_95"][1]
+    assert printed["p_value"] < 0.001
+    assert set(printed["types"]) == {"LOC", "MISC", "ORG", "PER"}
+    shown = wordlab(*arguments, cwd=folder).stdout
+    assert "F1 of entities, run less poor" in shown
+    assert "run has fewer errors" in shown
+
+
 def test_tag_in_every_format(folder: Path) -> None:
     run = TaggerRun.load(folder / "run")
     (expected,) = run.tag(TEXT)
@@ -128,6 +148,8 @@ def test_refusals(folder: Path, arguments: list[str], message: str) -> None:
 
 def test_a_language_model_is_no_tagger(run: Run, folder: Path) -> None:
     assert "is the run of a language model" in refusal("tag", run.path, "lines.txt", cwd=folder)
+    message = refusal("compare", "run", run.path, "entities.iob2", cwd=folder)
+    assert "is the run of a language model, not of a tagger" in message
 
 
 def test_the_demo_from_a_dirty_file_to_entities(tmp_path: Path) -> None:

@@ -32,15 +32,19 @@ def compare(
     tokens: TokensOption = "",
     as_json: Json = False,
 ) -> None:
-    """Difference in nats a token, A - B, with a paired-bootstrap interval and p-value."""
+    """Difference, A - B, in nats a token or in F1, with an interval and a p-value."""
     from wordlab.cli.progress import scoring_shown
     from wordlab.runs.comparison import RULES, compare_runs
+    from wordlab.runs.opening import is_tagger
     from wordlab.runs.run import Run
 
     if vocabulary not in RULES:
         raise WordlabError(
             f"{vocabulary!r} is no rule; allowed: {', '.join(RULES)}", where="--vocabulary"
         )
+    if is_tagger(run_a) or is_tagger(run_b):
+        _taggers(run_a, run_b, texts, as_json=as_json)
+        return
     a, b = Run.load(run_a), Run.load(run_b)
     own_a, own_b = a.settings.text, b.settings.text
     _require_one_reading("--layout", layout, own_a.layout, own_b.layout)
@@ -52,6 +56,19 @@ def compare(
         return
     tables = [found.runs_table(), found.difference_table(), found.bands_table()]
     show([*tables, *([found.sentences_table(sentences)] if sentences else [])])
+
+
+def _taggers(run_a: Path, run_b: Path, texts: list[str], *, as_json: bool) -> None:
+    """Compare two taggers."""
+    from wordlab.runs.opening import open_tagger
+    from wordlab.runs.tagger_comparison import compare_taggers
+
+    a, b = open_tagger(run_a), open_tagger(run_b)
+    found = compare_taggers(a, b, a.read(texts))
+    if as_json:
+        show_json(found.as_json())
+    else:
+        show(found.tables())
 
 
 def _require_one_reading(option: str, given: str, of_a: str, of_b: str) -> None:

@@ -27,7 +27,8 @@ def task_of(settings: Mapping[str, Any], where: str) -> str:
     return str(task)
 
 
-def _is_tagger(path: str | Path) -> bool:
+def is_tagger(path: str | Path) -> bool:
+    """Whether a folder is a tagger's run."""
     settings = Path(path) / SETTINGS
     if not settings.exists():
         return False
@@ -37,7 +38,7 @@ def _is_tagger(path: str | Path) -> bool:
 
 def open_run(path: str | Path) -> Run | TaggerRun:
     """Open a run folder, of a language model or of a tagger."""
-    return TaggerRun.load(path) if _is_tagger(path) else Run.load(path)
+    return TaggerRun.load(path) if is_tagger(path) else Run.load(path)
 
 
 def open_tagger(path: str | Path) -> TaggerRun:
@@ -58,4 +59,4 @@ def open_tagger(path: str | Path) -> TaggerRun:
 
 def resume_run(path: str | Path) -> TrainingRun | TaggerTraining:
     """Go on with the training of a run folder."""
-    return TaggerTraining.resume(path) if _is_tagger(path) else TrainingRun.resume(path)
+    return TaggerTraining.resume(path) if is_tagger(path) else TrainingRun.resume(path)
