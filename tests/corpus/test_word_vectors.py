@@ -35,11 +35,12 @@ def binary(end: bytes = b"\n") -> bytes:
     [
         ("glove.txt", text().encode()),
         ("word2vec.vec", text(header=True).encode()),
-        ("glove.txt.gz", gzip.compress(text().encode())),
+        ("glove.txt.gz", gzip.compress(text().encode(), mtime=0)),
         ("windows.txt", text().replace("\n", "\r\n").encode()),
         ("google.bin", binary()),
         ("plain.bin", binary(b"")),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_each_kind_of_file(tmp_path: Path, name: str, data: bytes) -> None:
     (tmp_path / name).write_bytes(data)
