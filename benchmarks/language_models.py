@@ -68,10 +68,13 @@ ROWS = (
     Row(PTB, ("ptb-lstm-60min",), "2 x 200 tied 87 to 95; literature 76 to 82", 74),
     Row(
         PTB + ", adaptive mixture",
-        ("ptb-lstm-60min", "ptb-kneser-ney-5"),
+        ("ptb-lstm-60min", "ptb-lstm-10min", "ptb-kneser-ney-5"),
         "90 to 98",
         64,
-        ("--unigram-cache", "500", "--neural-cache", "2000", "--dynamic", "0.01"),
+        (
+            *("--unigram-cache", "500", "--neural-cache", "2000", "--sharpness", "0.1"),
+            *("--dynamic", "0.01", "--reading", "stream"),
+        ),
     ),
     Row("WikiText-2 valid, stream", ("wikitext2-lstm-60min",), "literature 99 to 104", 98),
 )

@@ -10,6 +10,7 @@ from wordlab.batching.batch import Batch
 from wordlab.batching.sequences import Stream
 from wordlab.corpus.store import TokenStore
 from wordlab.corpus.vocabulary import Vocabulary
+from wordlab.errors import WordlabError
 from wordlab.models.caches import NeuralCache, UnigramCache
 from wordlab.models.dynamic import FLOOR, DynamicModel, gradient_sizes
 from wordlab.models.language_model import LanguageModel, build_model
@@ -110,3 +111,16 @@ def test_a_neural_cache_weighs_words_by_how_alike_the_units_were() -> None:
         for i in range(max(0, t - window), t):  # the units at i stood before the word i
             wanted[words[i]] += math.exp(sharpness * h.shape[1] * float(h[t] @ h[i]))
         assert torch.allclose(p[t], wanted / wanted.sum(), atol=1e-5)
+
+
+@pytest.mark.parametrize("rate", [1e9, 1e300])
+def test_dynamic_evaluation_that_diverges_says_so(rate: float) -> None:
+    live = DynamicModel(network(), rate=rate, segment=6)
+
+    def score() -> None:
+        state = None
+        for batch in [*segments(6)] * 5:
+            _, state = live.predict(batch, state)
+
+    with pytest.raises(WordlabError, match=r"diverged while it scored, at a rate of .* lower"):
+        score()

@@ -4,6 +4,7 @@ A word is predicted before it is learnt from; see `wordlab.models.caches`.
 """
 
 import copy
+import math
 from collections.abc import Mapping, Sequence
 from itertools import islice
 
@@ -12,7 +13,11 @@ from torch import Tensor
 
 from wordlab.batching.batch import Batch
 from wordlab.corpus.store import TokenStore
+from wordlab.errors import WordlabError
 from wordlab.models.language_model import Encoded, LanguageModel, Predictor, State
+
+DIVERGED = 5.0
+"""A segment whose mean nats pass this many times those of a uniform guess."""
 
 FLOOR = 0.05
 """Added to the size of a gradient, in units of the mean size, before it is divided by."""
@@ -67,8 +72,19 @@ class DynamicModel(Predictor):
         with torch.no_grad():
             log_probs = self._live.output.log_probs(encoded.features)
         if len(batch.targets) and bool((batch.targets >= 0).all()):
+            self._refuse_divergence(log_probs, batch.targets)
             self._learn(_gradients(self._live, encoded.features, batch.targets))
         return log_probs, (encoded.state,)
+
+    def _refuse_divergence(self, log_probs: Tensor, targets: Tensor) -> None:
+        """Raise WordlabError where the steps have led away from all sense."""
+        nats = -float(log_probs[torch.arange(len(targets)), targets].mean())
+        if not nats <= DIVERGED * math.log(log_probs.shape[1]):  # no number is not either
+            raise WordlabError(
+                f"the network diverged while it scored, at a rate of {self.rate:g}",
+                where="dynamic evaluation",
+                mend="choose a lower rate (mix --dynamic)",
+            )
 
     @torch.no_grad()
     def _learn(self, gradients: Sequence[Tensor]) -> None:
