@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 
 from wordlab.batching.tagging import TagStore
 from wordlab.chart import Axis, Chart
@@ -133,6 +132,8 @@ def fit_temperature(model: Tagger, store: TagStore) -> float:
     Args:
         store: a text that the weights were not trained on, with its tags.
     """
+    from scipy.optimize import minimize_scalar  # slow to load, and only needed here
+
     batches = []
     words = 0
     for batch in store.batches(2048):
