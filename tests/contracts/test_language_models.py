@@ -288,7 +288,8 @@ def test_operations_equal_those_counted(model: LanguageModel) -> None:
 
     batch = next(model.reading.batches(store(), 10))
     onednn = {torch.ops.mkldnn._linear_pointwise: of_linear}
-    model.encoder(batch)  # the first product of a process tries what the machine can do
+    # The first products of a process try what the machine can do.
+    model.output.log_probs(model.encoder(batch).features).sum().backward()
     with FlopCounterMode(display=False, custom_mapping=onednn) as counter:
         features = model.encoder(batch).features
         model.output.log_probs(features).sum().backward()

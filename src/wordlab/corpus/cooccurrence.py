@@ -3,7 +3,6 @@
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.utils.extmath import randomized_svd
 
 from wordlab.corpus.store import TokenStore
 
@@ -33,6 +32,8 @@ def cooccurrence_vectors(
     vectors = np.zeros((types, dimensions), dtype=np.float32)
     if information.nnz == 0 or rank < 1:
         return vectors
+    from sklearn.utils.extmath import randomized_svd  # slow to load
+
     left, singular, _ = randomized_svd(
         information, rank, n_iter=POWER_ITERATIONS, random_state=seed % 2**32
     )
