@@ -168,7 +168,7 @@ class TagStore:
         if order is None:
             by_length = np.argsort(-lengths, kind="stable")
         else:
-            draw = np.random.default_rng([order.seed, order.epoch])
+            draw = order.draw
             by_length = np.argsort(-(lengths + draw.uniform(0, 3, len(lengths))), kind="stable")
         groups = _groups(lengths[by_length], size)
         if order is not None:

@@ -43,7 +43,8 @@ def evaluate(
     if isinstance(opened, TaggerRun):
         sentences = opened.read(texts)
         found = opened.evaluate_sentences(sentences, ", ".join(texts))
-        sure = opened.calibration(sentences)
+        sure = found.calibration
+        assert sure is not None  # a tagger knows its probabilities
         if as_json:
             calibration = {
                 "temperature": opened.temperature,

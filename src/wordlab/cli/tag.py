@@ -53,20 +53,14 @@ def tag(
 
 
 def _lines(paths: Iterable[str]) -> Iterator[str]:
-    from wordlab.corpus.readers import PIECE_BYTES, STANDARD_INPUT, read_pieces
+    from wordlab.corpus.readers import STANDARD_INPUT, read_lines
     from wordlab.corpus.text import require_file
 
     for path in paths:
         if path != STANDARD_INPUT:
             require_file(path)
-        for number, text, whole in read_pieces(path):
-            if not whole:
-                raise WordlabError(
-                    f"the line is longer than {PIECE_BYTES >> 20} MiB, too long for a sentence",
-                    where=f"{path}:{number}:1",
-                    mend="put one sentence on each line",
-                )
-            yield text.rstrip("\r\n")
+        for _, text in read_lines(path, "sentence", "put one sentence on each line"):
+            yield text
 
 
 def _written(sentences: Iterable["TaggedSentence"], kind: str, scheme: str) -> Iterator[str]:

@@ -110,6 +110,25 @@ def read_pieces(path: str | Path) -> Iterator[tuple[int, str, bool]]:
             stream.close()
 
 
+def read_lines(path: str | Path, what: str, mend: str) -> Iterator[tuple[int, str]]:
+    """Yield (line number, text without its end) of a UTF-8 text whose lines are short.
+
+    Args:
+        what, mend: what a line is, and what to do, for the refusal of a longer one.
+
+    Raises:
+        WordlabError: as `read_pieces` does, and where a line is longer than PIECE_BYTES.
+    """
+    for number, text, whole in read_pieces(path):
+        if not whole:
+            raise WordlabError(
+                f"the line is longer than {PIECE_BYTES >> 20} MiB, too long for a {what}",
+                where=f"{path}:{number}:1",
+                mend=mend,
+            )
+        yield number, text.rstrip("\r\n")
+
+
 def _without_byte_order_mark(raw: bytes, name: str) -> bytes:
     if raw[:2] in _UTF16_BOMS:
         raise WordlabError(

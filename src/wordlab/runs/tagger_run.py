@@ -14,11 +14,11 @@ from wordlab.batching.tagging import TagStore
 from wordlab.config import read_json, validate
 from wordlab.corpus.labelled.doctor import LabelledSettings, read_labelled
 from wordlab.corpus.labelled.lexicon import MARKERS, WORD, Lexicon
+from wordlab.corpus.labelled.records import offsets_of
 from wordlab.corpus.labelled.spans import LabelledSentence, Span
 from wordlab.corpus.labelled.tag_set import TagSet
 from wordlab.corpus.text import TOKENIZERS
 from wordlab.errors import WordlabError
-from wordlab.evaluation.tagging.calibration import Calibration
 from wordlab.evaluation.tagging.evaluation import TaggingEvaluation, evaluate_tagging
 from wordlab.evaluation.tagging.reading import Tagged, read_store
 from wordlab.models.taggers.tagger import Tagger, build_tagger
@@ -222,7 +222,7 @@ class TaggerRun:
         store = TagStore.of([rows[at] for at in filled], self.lexicon)
         tagged = read_store(self.model, store, self.tag_set)
         for at, spans, sure in zip(filled, tagged.spans, tagged.probabilities, strict=True):
-            offsets = _offsets(texts[at], rows[at])
+            offsets = offsets_of(texts[at], rows[at])
             entities = []
             for (start, end, kind), probability in zip(spans, sure, strict=True):
                 first, last = offsets[start][0], offsets[end - 1][1]
@@ -247,12 +247,6 @@ class TaggerRun:
         store = TagStore.of([s.words for s in sentences], self.lexicon)
         return read_store(self.model, store, self.tag_set)
 
-    def calibration(self, sentences: Sequence[LabelledSentence]) -> Calibration:
-        """Whether the probabilities of entities mean what they say."""
-        tagged = self.read_sentences(sentences)
-        gold = [sentence.spans for sentence in sentences]
-        return Calibration.of(gold, tagged.spans, tagged.probabilities)
-
     def evaluate_sentences(
         self, sentences: Sequence[LabelledSentence], name: str
     ) -> TaggingEvaluation:
@@ -267,15 +261,6 @@ class TaggerRun:
             probabilities=tagged.probabilities,
             train=self.sentences("train") if has_train else None,
         )
-
-
-def _offsets(text: str, words: Sequence[str]) -> list[tuple[int, int]]:
-    found, at = [], 0
-    for word in words:
-        at = text.index(word, at)
-        found.append((at, at + len(word)))
-        at += len(word)
-    return found
 
 
 def fresh_tagger(

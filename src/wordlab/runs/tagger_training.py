@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from wordlab.corpus.labelled.lexicon import WORD, Lexicon
 from wordlab.corpus.labelled.spans import LabelledSentence
 from wordlab.corpus.labelled.splitting import split
 from wordlab.corpus.labelled.tag_set import TagSet
+from wordlab.corpus.word_forms import WORD_FORMS
 from wordlab.corpus.word_vectors import WordVectors, read_vectors
 from wordlab.errors import WordlabError
 from wordlab.evaluation.tagging.calibration import fit_temperature
@@ -59,16 +61,17 @@ class TaggerTraining(KeptTraining[TaggerRun]):
         if not types <= set(run.tag_set.types):
             raise WordlabError("lacks types of the run's own text", where=str(run.path / LEXICON))
         known = _known_types(self.validation, run.tag_set)
+        self._validation = TagStore.of_labelled(known, run.lexicon, run.tag_set)
         task = Tagging(
             model,
             TagStore.of_labelled(self.train, run.lexicon, run.tag_set),
-            TagStore.of_labelled(known, run.lexicon, run.tag_set),
+            self._validation,
             [sentence.spans for sentence in self.validation],
             run.tag_set,
         )
         self.trainer: Trainer = Trainer(task, self.settings)
 
-    @property
+    @cached_property
     def metadata(self) -> Mapping[str, str]:
         """The lexicon."""
         data = (self.path / LEXICON).read_bytes()
@@ -187,11 +190,10 @@ class TaggerTraining(KeptTraining[TaggerRun]):
     def finish(self) -> TaggerRun:
         """Open the run anew, with what was trained and probabilities fitted to validation."""
         run = TaggerRun.load(self.path)
-        known = _known_types(self.validation, run.tag_set)
-        store = TagStore.of_labelled(known, run.lexicon, run.tag_set)
-        temperature = fit_temperature(run.model, store)
+        temperature = fit_temperature(run.model, self._validation)
         write_json(self.path / CALIBRATION, {"temperature": temperature})
-        return TaggerRun.load(self.path)
+        run.model.output.temperature = temperature
+        return run
 
 
 def _known_types(sentences: Sequence[LabelledSentence], tags: TagSet) -> list[LabelledSentence]:
@@ -244,8 +246,6 @@ def _coverage(
     validation: Sequence[LabelledSentence],
 ) -> str:
     """What share of the words of each text has a pretrained vector."""
-    from wordlab.corpus.word_forms import WORD_FORMS
-
     form, rows = WORD_FORMS[lexicon.form], vectors.rows
     shares = []
     for text in (train, validation):

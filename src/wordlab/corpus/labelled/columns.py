@@ -2,13 +2,13 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from wordlab.corpus.labelled.schemes import OUTSIDE
-from wordlab.corpus.readers import PIECE_BYTES, read_pieces
+from wordlab.corpus.readers import read_lines
 from wordlab.errors import WordlabError
 
 _DOCUMENT = re.compile(r"[-=_|* ]*docstart\b", re.IGNORECASE)
@@ -59,7 +59,6 @@ class Columns:
         width: columns of most rows.
         word, tag: which column holds the words, and which the tags, from 0.
         blank_lines: whether sentences are told apart at all.
-        trailing: comments after the last sentence.
     """
 
     path: str
@@ -69,7 +68,6 @@ class Columns:
     word: int
     tag: int
     blank_lines: bool
-    trailing: tuple[str, ...] = ()
 
     def tags(self, block: Block) -> list[str]:
         """The tags of a block, empty where a row has none."""
@@ -104,7 +102,7 @@ def read_columns(
     Raises:
         WordlabError: where the file cannot be read, or has no row.
     """
-    lines = list(_lines(path))
+    lines = list(read_lines(path, "word", "put one word on each line, with its tag"))
     tabs = sum("\t" in text for _, text in lines if text.strip())
     filled = sum(bool(text.strip()) for _, text in lines)
     separator = "\t" if 2 * tabs > filled else " "
@@ -147,18 +145,7 @@ def read_columns(
     word = _word_column(blocks) if word is None else word
     tag = _column(path, tag_column, width, "tag")
     tag = _tag_column(blocks, width, word) if tag is None else tag
-    return Columns(str(path), tuple(blocks), separator, width, word, tag, blank, tuple(comments))
-
-
-def _lines(path: str | Path) -> Iterator[tuple[int, str]]:
-    for number, text, whole in read_pieces(path):
-        if not whole:
-            raise WordlabError(
-                f"the line is longer than {PIECE_BYTES >> 20} MiB, too long for a word",
-                where=f"{path}:{number}:1",
-                mend="put one word on each line, with its tag",
-            )
-        yield number, text.rstrip("\r\n")
+    return Columns(str(path), tuple(blocks), separator, width, word, tag, blank)
 
 
 def _row(number: int, text: str, separator: str) -> Row:

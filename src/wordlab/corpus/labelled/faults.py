@@ -44,11 +44,6 @@ class Fault:
     mend: str
     edits: tuple[Edit, ...] = ()
 
-    @property
-    def is_doubt(self) -> bool:
-        """Whether the file can be used as it is, and only a person can say if it is right."""
-        return not self.edits
-
 
 def faults_table(title: str, path: str, faults: Sequence[Fault], note: str = "") -> Table:
     """Faults as rows, in the order of the file."""

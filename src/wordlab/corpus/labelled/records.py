@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from wordlab.corpus.labelled.doubts import Placed
 from wordlab.corpus.labelled.faults import Edit, Fault
 from wordlab.corpus.labelled.spans import LabelledSentence, Source, Span
-from wordlab.corpus.readers import PIECE_BYTES, read_pieces
+from wordlab.corpus.readers import read_lines
 from wordlab.corpus.text import TOKENIZERS
 from wordlab.errors import WordlabError
 
@@ -118,7 +118,9 @@ def read_records(path: str | Path, tokens: str = "words") -> Records:
     doubts: list[Fault] = []
     shapes: dict[str, int] = dict.fromkeys(SHAPES, 0)
     documents = 0
-    for line, text in _lines(path):
+    for line, text in read_lines(path, "record", "give each document a line of its own"):
+        if not text.strip():
+            continue
         record, fault = _parse(line, text)
         if record is None:
             faults += [fault] if fault else []
@@ -138,18 +140,6 @@ def read_records(path: str | Path, tokens: str = "words") -> Records:
         raise WordlabError("there is no record", where=str(path))
     most = max(shapes, key=shapes.__getitem__)
     return Records(str(path), SHAPES[most], tuple(sentences), tuple(faults), tuple(doubts))
-
-
-def _lines(path: str | Path) -> Iterator[tuple[int, str]]:
-    for number, text, whole in read_pieces(path):
-        if not whole:
-            raise WordlabError(
-                f"the line is longer than {PIECE_BYTES >> 20} MiB, too long for a record",
-                where=f"{path}:{number}:1",
-                mend="give each document a line of its own",
-            )
-        if text.strip():
-            yield number, text.rstrip("\r\n")
 
 
 def _parse(line: int, text: str) -> tuple[dict[str, Any] | None, Fault | None]:
@@ -299,9 +289,14 @@ class _RecordReader:
 
 def word_offsets(text: str, tokens: str) -> list[tuple[int, int]]:
     """Where a tokenizer's words stand in a text: first character and one past the last."""
+    return offsets_of(text, TOKENIZERS[tokens](text))
+
+
+def offsets_of(text: str, words: Iterable[str]) -> list[tuple[int, int]]:
+    """Where words that follow one another stand in a text: first character and one past."""
     found = []
     at = 0
-    for word in TOKENIZERS[tokens](text):
+    for word in words:
         at = text.index(word, at)
         found.append((at, at + len(word)))
         at += len(word)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from wordlab.corpus.labelled.records import RECORD, SHAPES, Chars, Shape, word_offsets
+from wordlab.corpus.labelled.records import RECORD, SHAPES, Chars, Shape, offsets_of, word_offsets
 from wordlab.corpus.labelled.schemes import SCHEMES
 from wordlab.corpus.labelled.spans import LabelledSentence
 from wordlab.errors import WordlabError
@@ -123,8 +123,8 @@ def _record(group: Sequence[LabelledSentence], shape: Shape) -> str:
     record: dict[str, Any] = dict(first.source.record)
     offsets = [pair for sentence in group for pair in sentence.source.offsets]
     if not record:
-        text, offsets = _spaced(first.words)
-        record = {"text": text}
+        record = {"text": " ".join(first.words)}
+        offsets = offsets_of(record["text"], first.words)
         if first.document:
             record["document"] = first.document
     kept = _taken_out(record, shape)
@@ -159,15 +159,6 @@ def _taken_out(record: dict[str, Any], shape: Shape) -> dict[Chars, Any]:
             if other is shape:
                 kept = {Chars(*shape.read(item)): dict(item) for item in items}
     return kept
-
-
-def _spaced(words: Sequence[str]) -> tuple[str, list[tuple[int, int]]]:
-    """Words with a space between, and where each stands."""
-    offsets, at = [], 0
-    for word in words:
-        offsets.append((at, at + len(word)))
-        at += len(word) + 1
-    return " ".join(words), offsets
 
 
 def _file_records(shape: Shape) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from wordlab.corpus.labelled.schemes import OUTSIDE
 from wordlab.corpus.labelled.spans import LabelledSentence, Span
 from wordlab.corpus.labelled.splitting import Leaks, leaks
+from wordlab.evaluation.tagging.calibration import Calibration
 from wordlab.evaluation.tagging.errors import (
     FAMILIARITIES,
     EntityError,
@@ -58,6 +59,7 @@ class TaggingEvaluation:
         errors: each wrong entity.
         leaks: what the text shares with the training text; None where that is not at hand.
         unleaked: the F1 without sentences of the training text.
+        calibration: of the probabilities, where they are known.
     """
 
     text: str
@@ -72,6 +74,7 @@ class TaggingEvaluation:
     confusion: Table
     leaks: Leaks | None
     unleaked: float | None
+    calibration: Calibration | None
 
     @property
     def total(self) -> Tally:
@@ -303,6 +306,9 @@ def evaluate_tagging(
         confusion=confusion_table(true, errors, every),
         leaks=shared,
         unleaked=unleaked,
+        calibration=Calibration.of(true, predicted, probabilities)
+        if probabilities is not None
+        else None,
     )
 
 

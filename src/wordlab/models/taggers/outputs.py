@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from wordlab.batching.tagging import TagBatch
 from wordlab.corpus.labelled.tag_set import TagSet
-from wordlab.models.language_model import LayerCost
 from wordlab.models.products import product
 from wordlab.models.taggers.chains import NEVER, Chains, Floats, best_paths, chain_nats
 from wordlab.models.taggers.tagger import TAG_OUTPUTS, Reading, TagOutput, TagOutputSettings
@@ -27,11 +26,6 @@ class _Scores(TagOutput):
     def scores(self, features: Tensor) -> Tensor:
         """[M, F] -> [M, L]"""
         return product(features, self.linear.weight, self.linear.bias)
-
-    def costs(self) -> list[LayerCost]:
-        """The linear layer."""
-        n, m = self.linear.weight.shape
-        return [LayerCost("tags", f"{m} x {n} + {n}", m * n + n, 2 * m * n, 4 * m * n)]
 
 
 @TAG_OUTPUTS.register("softmax")
@@ -154,15 +148,3 @@ class Crf(_Scores):
         path = best_paths(*arrays, batch.steps)
         chains = Chains.of(*arrays, batch.steps)
         return Reading(path, chains.marginals(), chains)
-
-    def costs(self) -> list[LayerCost]:
-        """The linear layer, and the chain: a step forward and a step back of L x L."""
-        size = len(self.tags.tags)
-        chain = LayerCost(
-            "links",
-            f"{size} x {size} + {size} + {size}",
-            size * (size + 2),
-            2 * size**2,
-            6 * size**2,
-        )
-        return [*super().costs(), chain]

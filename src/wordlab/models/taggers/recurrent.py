@@ -9,7 +9,6 @@ from torch.nn import functional
 
 from wordlab.batching.packing import Indices, Packing
 from wordlab.batching.tagging import TagBatch
-from wordlab.models.language_model import LayerCost
 from wordlab.models.products import Precision
 from wordlab.models.recurrent.cell import Cell
 from wordlab.models.recurrent.gru import GruCell
@@ -88,18 +87,6 @@ class BidirectionalEncoder(TagEncoder):
             return h
         mask = functional.dropout(h.new_ones(sentences, h.shape[1]), self.settings.dropout)
         return h * mask[sequence]
-
-    def costs(self) -> list[LayerCost]:
-        """Each direction of each layer."""
-        found = []
-        for number, cells in enumerate(zip(self.forwards, self.backwards, strict=True), start=1):
-            for direction, cell in zip(("forwards", "backwards"), cells, strict=True):
-                count = sum(p.numel() for p in cell.parameters())
-                matrices = sum(p.numel() for p in cell.parameters() if p.dim() == 2)
-                name = f"{direction} {number}" if len(self.forwards) > 1 else direction
-                shape = " + ".join(" x ".join(map(str, p.shape)) for p in cell.parameters())
-                found.append(LayerCost(name, shape, count, 2 * matrices, 4 * matrices))
-        return found
 
 
 def reversed_places(packing: Packing) -> Indices:

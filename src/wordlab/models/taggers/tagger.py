@@ -13,7 +13,7 @@ from wordlab.batching.tagging import TagBatch
 from wordlab.config import Settings
 from wordlab.corpus.labelled.lexicon import Lexicon
 from wordlab.corpus.labelled.tag_set import TagSet
-from wordlab.models.language_model import LayerCost, Loss
+from wordlab.models.language_model import Loss
 from wordlab.models.taggers.chains import Chains
 from wordlab.models.taggers.features import FeatureSettings, WordVectors
 from wordlab.registry import Registry
@@ -62,10 +62,6 @@ class TagEncoder(nn.Module, ABC):
     def forward(self, x: Tensor, batch: TagBatch) -> Tensor:
         """Vectors of the packed words and of the two markers behind, [M + 2, D] -> [M, F]."""
 
-    @abstractmethod
-    def costs(self) -> list[LayerCost]:
-        """The layers, in the order in which data pass them."""
-
 
 class TagOutput(nn.Module, ABC):
     """Turns features into tags, and owns the loss that trains them.
@@ -87,10 +83,6 @@ class TagOutput(nn.Module, ABC):
     @abstractmethod
     def read(self, features: Tensor, batch: TagBatch) -> Reading:
         """The best tags, and the probability of each."""
-
-    @abstractmethod
-    def costs(self) -> list[LayerCost]:
-        """The layers, in the order in which data pass them."""
 
 
 class TaggerSettings(Settings, ABC):

@@ -9,7 +9,6 @@ from torch.nn import functional
 from wordlab.batching.tagging import TagBatch
 from wordlab.config import NameIn
 from wordlab.models.activations import ACTIVATIONS
-from wordlab.models.language_model import LayerCost
 from wordlab.models.products import product
 from wordlab.models.settings import Layers, Probability
 from wordlab.models.taggers.tagger import TAGGERS, TagEncoder, TaggerSettings
@@ -64,12 +63,3 @@ class WindowEncoder(TagEncoder):
             h = self._activation(product(h, layer.weight, layer.bias))
             h = functional.dropout(h, self.settings.dropout, self.training)
         return h
-
-    def costs(self) -> list[LayerCost]:
-        """Each hidden layer."""
-        found = []
-        for number, layer in enumerate(self._layers(), start=1):
-            n, m = layer.weight.shape
-            name = f"hidden {number}" if len(self.layers) > 1 else "hidden"
-            found.append(LayerCost(name, f"{m} x {n} + {n}", m * n + n, 2 * m * n, 4 * m * n))
-        return found
