@@ -111,6 +111,35 @@ def test_a_stream_is_read_in_lanes_whose_states_are_carried(
     assert max(lengths) - min(lengths) <= 1
 
 
+@settings(deadline=None)
+@given(sentences, st.integers(1, 30), orders, st.integers(1, 5))
+def test_a_rotated_stream_is_read_whole_from_other_places(
+    rows: list[list[int]], size: int, order: Order | None, lanes: int
+) -> None:
+    text = store(rows)
+    ids = [int(i) for i in text.ids]
+    found = read(list(Stream(4, lanes, rotate=True).batches(text, size, order=order)))
+    assert [(p, t) for p, _, t in found] == list(enumerate(ids))
+    for position, history, _ in found:
+        assert history[0] == END
+        assert history[-1] == (END if len(history) == 1 or not position else ids[position - 1])
+    if order is None:
+        assert found == read(list(Stream(4, lanes).batches(text, size)))
+
+
+def test_each_epoch_rotates_each_lane_anew() -> None:
+    text = store([[3, 4, 5, 6]] * 100)
+
+    def firsts(epoch: int) -> list[int]:
+        batch = next(iter(Stream(10, 4, rotate=True).batches(text, 40, order=Order(1, epoch))))
+        return [int(p) for p in batch.positions[:4]]
+
+    assert firsts(1) == firsts(1)
+    assert firsts(1) != firsts(2)
+    assert [place // 125 for place in firsts(1)] == [0, 1, 2, 3]
+    assert len({place % 125 for place in firsts(1)}) > 1
+
+
 def test_the_length_of_a_streams_steps_varies_only_in_training() -> None:
     text = store([[3, 4, 5, 6]] * 100)
     reading = Stream(10, 2, 0.5)

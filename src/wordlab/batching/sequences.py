@@ -116,11 +116,14 @@ class Stream(Reading):
         lanes: equal parts of the text that are read side by side, each from a zero state. Scoring
             reads one; training as many as its batch has room for.
         jitter: training draws each length anew between `length` times 1 - jitter and 1 + jitter.
+        rotate: training begins each lane at a place drawn anew each epoch, and goes on from its end
+            to its beginning, so that other words meet in a batch (Press 2019, partial shuffling).
     """
 
     length: int = 35
     lanes: int = 1
     jitter: float = 0.0
+    rotate: bool = False
 
     carries = True
 
@@ -163,15 +166,19 @@ class Stream(Reading):
         begins, lengths = bounds[:-1], np.diff(bounds)
         by_length = np.argsort(-lengths, kind="stable")
         begins, lengths = begins[by_length], lengths[by_length]
+        draw = order.draw if order else None
+        turns = draw.integers(lengths) if draw and self.rotate else np.zeros_like(lengths)
         first = 0
-        for steps in self._lengths(int(lengths[0]), max(1, size // lanes), order):
+        for steps in self._lengths(int(lengths[0]), max(1, size // lanes), draw):
             left = lengths - first
             packing = Packing.of(np.minimum(left[left > 0], steps))
+            lane = packing.sequence
             places = packing.time + first
+            positions = begins[lane] + (places + turns[lane]) % lengths[lane]
             batch = _batch(
                 store,
-                positions=begins[packing.sequence] + places,
-                opens=places == 0,
+                positions=positions,
+                opens=(places == 0) | (positions == 0),
                 opening=store.end,
                 steps=packing.steps,
                 counted=np.ones(len(places), dtype=bool),
@@ -180,12 +187,13 @@ class Stream(Reading):
             yield replace(batch, continues=first > 0)
             first += steps
 
-    def _lengths(self, total: int, usual: int, order: Order | None) -> Iterator[int]:
+    def _lengths(self, total: int, usual: int, draw: np.random.Generator | None) -> Iterator[int]:
         """The lengths of the segments: `usual`, or drawn about it; the last is what is left."""
-        draw = order.draw if order and self.jitter else None
         least, most = max(1, round(usual * (1 - self.jitter))), round(usual * (1 + self.jitter))
         while total > 0:
-            steps = int(draw.integers(least, most, endpoint=True)) if draw else usual
+            steps = (
+                int(draw.integers(least, most, endpoint=True)) if draw and self.jitter else usual
+            )
             yield min(steps, total)
             total -= steps
 

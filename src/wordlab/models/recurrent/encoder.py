@@ -31,6 +31,8 @@ class RecurrentSettings(NetworkSettings, ABC):
     """Of a stream: tokens that training reads, and goes back over, at a time."""
     jitter: float = Field(default=0.0, ge=0, lt=1)
     """Of a stream: each length is drawn between `length` times 1 - jitter and 1 + jitter."""
+    rotate: bool = False
+    """Of a stream: each epoch begins each lane at a place drawn anew, end and beginning joined."""
     unpredicted: int = Field(default=0, ge=0)
     """Of sentences: so many first words are read but never predicted; 2 as CMU 10-707's 4-grams."""
     train_all: bool = False
@@ -82,7 +84,7 @@ class RecurrentSettings(NetworkSettings, ABC):
     @property
     def readings(self) -> Mapping[str, Reading]:
         """Both."""
-        stream = Stream(self.length, jitter=self.jitter)
+        stream = Stream(self.length, jitter=self.jitter, rotate=self.rotate)
         return {"sentences": Sentences(self.unpredicted, self.train_all), "stream": stream}
 
     @property
