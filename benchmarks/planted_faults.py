@@ -80,8 +80,8 @@ FAULTS = (
     Fault(
         "an entity's probability without what may not follow it",
         "models/taggers/chains.py",
-        "free = ~joined[tags[-1]]",
-        "free = np.ones_like(joined[tags[-1]])",
+        "out_of = free[tags[row[inner]]]",
+        "out_of = self.links[tags[row[inner]]]",
         "tests/models/taggers",
     ),
     Fault(

@@ -73,7 +73,7 @@ def test_the_temperature_of_a_text_is_found_again(output: TagOutputSettings, tru
     sentences = [[f"w{draw.integers(60)}"] for _ in range(6000)]  # one word: no chain to draw
     store = TagStore.of(sentences, lexicon)
     made.output.temperature = true
-    marginals = read_store(made, store, TAGS).marginals
+    marginals = read_store(made, store, TAGS, marginals=True).marginals
     made.output.temperature = 1.0
     drawn = [[int(draw.choice(5, p=row / row.sum()))] for row in marginals]
     labelled = TagStore.of(sentences, lexicon, drawn)
@@ -85,9 +85,9 @@ def test_the_temperature_of_a_text_is_found_again(output: TagOutputSettings, tru
 def test_a_temperature_changes_probabilities_and_no_tag(output: TagOutputSettings) -> None:
     made, lexicon = tagger(output)
     store = TagStore.of([[f"w{n}" for n in range(30)]], lexicon)
-    plain = read_store(made, store, TAGS)
+    plain = read_store(made, store, TAGS, marginals=True)
     made.output.temperature = 3.0
-    flat = read_store(made, store, TAGS)
+    flat = read_store(made, store, TAGS, marginals=True)
     assert (flat.tags == plain.tags).all()
     assert flat.marginals.max(axis=1).mean() < plain.marginals.max(axis=1).mean()
     assert flat.marginals.sum(axis=1) == pytest.approx(1)

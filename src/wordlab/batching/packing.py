@@ -56,6 +56,18 @@ class Packing:
         return np.cumsum(self.steps) - self.steps
 
     @property
+    def in_turn(self) -> Indices:
+        """The packed places of all tokens, sequence after sequence. [M]
+
+        >>> Packing.of(np.array([3, 1])).in_turn.tolist()
+        [0, 2, 3, 1]
+        """
+        begins = np.cumsum(self.lengths) - self.lengths
+        sequence = np.repeat(np.arange(len(self.lengths)), self.lengths)
+        time = np.arange(len(self.time)) - begins[sequence]
+        return self.firsts[time] + sequence
+
+    @property
     def lasts(self) -> Indices:
         """The packed place of each sequence's last token. [S]"""
         return self.firsts[self.lengths - 1] + np.arange(len(self.lengths))

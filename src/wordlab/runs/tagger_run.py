@@ -14,13 +14,14 @@ from wordlab.batching.tagging import TagStore
 from wordlab.config import read_json, validate
 from wordlab.corpus.labelled.doctor import LabelledSettings, read_labelled
 from wordlab.corpus.labelled.lexicon import MARKERS, WORD, Lexicon
-from wordlab.corpus.labelled.records import offsets_of
+from wordlab.corpus.labelled.records import bounds_of
 from wordlab.corpus.labelled.spans import LabelledSentence, Span
 from wordlab.corpus.labelled.tag_set import TagSet
 from wordlab.corpus.text import TOKENIZERS
 from wordlab.errors import WordlabError
 from wordlab.evaluation.tagging.evaluation import TaggingEvaluation, evaluate_tagging
 from wordlab.evaluation.tagging.reading import Tagged, read_store
+from wordlab.models.taggers.glossary import Glossary
 from wordlab.models.taggers.tagger import Tagger, build_tagger
 from wordlab.runs.files import read_tensors, write_json
 from wordlab.runs.model_files import MODEL, SETTINGS
@@ -199,15 +200,22 @@ class TaggerRun:
         lines: Iterable[str | Sequence[str]],
         *,
         tokens: str = "words",
-        at_once: int = 1000,
+        at_once: int = 2**18,
     ) -> Iterator[TaggedSentence]:
-        """Yield each line with its entities, also empty ones; memory holds `at_once` lines."""
+        """Yield each line with its entities, also empty ones.
+
+        Args:
+            at_once: characters, or words of lines that are lists, that are held in memory; at
+                least one line.
+        """
         waiting: list[str | Sequence[str]] = []
+        held = 0
         for line in lines:
             waiting.append(line)
-            if len(waiting) == at_once:
+            held += len(line) + 1
+            if held >= at_once:
                 yield from self._tagged(waiting, tokens)
-                waiting = []
+                waiting, held = [], 0
         if waiting:
             yield from self._tagged(waiting, tokens)
 
@@ -219,17 +227,23 @@ class TaggerRun:
         found = [TaggedSentence(text, (), ()) for text in texts]
         if not filled:
             return found
-        store = TagStore.of([rows[at] for at in filled], self.lexicon)
-        tagged = read_store(self.model, store, self.tag_set)
+        store = self._glossary.store([rows[at] for at in filled])
+        prepared = self._glossary.prepared
+        tagged = read_store(self.model, store, self.tag_set, prepared=prepared)
         for at, spans, sure in zip(filled, tagged.spans, tagged.probabilities, strict=True):
-            offsets = offsets_of(texts[at], rows[at])
-            entities = []
-            for (start, end, kind), probability in zip(spans, sure, strict=True):
-                first, last = offsets[start][0], offsets[end - 1][1]
-                shown = texts[at][first:last]
-                entities.append(Entity(shown, kind, probability, first, last, start, end - 1))
-            found[at] = TaggedSentence(texts[at], tuple(rows[at]), tuple(entities))
+            bounds = bounds_of(texts[at], rows[at], spans)
+            entities = tuple(
+                Entity(texts[at][first:last], kind, probability, first, last, start, end - 1)
+                for (start, end, kind), (first, last), probability in zip(
+                    spans, bounds, sure, strict=True
+                )
+            )
+            found[at] = TaggedSentence(texts[at], tuple(rows[at]), entities)
         return found
+
+    @cached_property
+    def _glossary(self) -> Glossary:
+        return Glossary(self.model, self.lexicon)
 
     def evaluate(self, files: str | Path | Sequence[str | Path]) -> TaggingEvaluation:
         """Score labelled files, read as the training text was."""

@@ -50,8 +50,10 @@ class Tagging(Task):
     def judge(self, most: int) -> Judged:
         """Tag both texts; of the training text, sentences spread evenly over it."""
         chosen = _spread(self.train, most)
-        train = read_store(self.model, chosen, self.tags, probabilities=False)
-        validation = read_store(self.model, self.validation, self.tags, probabilities=False)
+        train, validation = (
+            read_store(self.model, text, self.tags, probabilities=False, marginals=True)
+            for text in (chosen, self.validation)
+        )
         counts = entity_counts(self.gold, validation.spans, self._types)
         return Judged(
             _nats(train, chosen),

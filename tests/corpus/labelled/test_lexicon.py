@@ -16,6 +16,7 @@ from wordlab.corpus.labelled.lexicon import (
     UNKNOWN,
     Lexicon,
 )
+from wordlab.corpus.labelled.schemes import SCHEMES
 from wordlab.corpus.labelled.spans import LabelledSentence, Span
 from wordlab.corpus.labelled.tag_set import TagSet
 from wordlab.errors import WordlabError
@@ -113,6 +114,23 @@ def test_files_that_hold_no_lexicon(change: dict[str, object]) -> None:
         Lexicon.from_json(data, "lexicon.json")
 
 
+@given(st.sampled_from(list(SCHEMES)), st.lists(st.lists(st.integers(0, 99), min_size=1)))
+def test_entities_are_those_of_the_scheme(scheme: str, rows: list[list[int]]) -> None:
+    """Of whole texts at once as of a sentence's tags, well formed or not."""
+    tags = TagSet(scheme, ("LOC", "PER"))
+    rows = [[tag % len(tags.tags) for tag in row] for row in rows]
+    flat = np.array([tag for row in rows for tag in row], dtype=np.int64)
+    found = tags.entities(flat, np.array([len(row) for row in rows], dtype=np.int64))
+    spelled = [
+        (sentence, span.start, span.end, span.type)
+        for sentence, row in enumerate(rows)
+        for span in SCHEMES[scheme].spans([tags.tags[tag] for tag in row], lenient=True)
+    ]
+    kinds = [tags.kinds[tag] for tag in found.tag]
+    bounds = (found.sentence.tolist(), found.start.tolist(), found.end.tolist(), kinds)
+    assert list(zip(*bounds, strict=True)) == spelled
+
+
 def test_tag_sets() -> None:
     tags = TagSet("IOB2", ("LOC", "PER"))
     assert tags.tags == ("O", "B-LOC", "I-LOC", "B-PER", "I-PER")
@@ -122,8 +140,8 @@ def test_tag_sets() -> None:
     assert tags.joined.sum() == 4
     spans = (Span(0, 2, "PER"), Span(2, 3, "PER"))
     sentence = LabelledSentence(("a", "b", "c"), spans)
-    assert tags.spans(tags.encode(sentence)) == list(spans)
+    assert tags.encode(sentence) == [tags.numbers[tag] for tag in ("B-PER", "I-PER", "B-PER")]
     bare = TagSet("bare", ("LOC", "PER"))
-    assert bare.spans(bare.encode(sentence)) == [Span(0, 3, "PER")]
+    assert bare.encode(sentence) == [bare.numbers["PER"]] * 3
     with pytest.raises(KeyError):
         tags.encode(LabelledSentence(("a",), (Span(0, 1, "ORG"),)))

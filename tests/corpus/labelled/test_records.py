@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from wordlab.corpus.labelled.doctor import Diagnosis, diagnose, read_labelled
+from wordlab.corpus.labelled.records import bounds_of, word_offsets
 from wordlab.corpus.labelled.repair import repaired
 from wordlab.corpus.labelled.spans import Span
+from wordlab.corpus.text import TOKENIZERS
 from wordlab.errors import WordlabError
 
 TEXT = "Mara left Turin.\nAcme hired Bo."
@@ -132,3 +134,16 @@ def test_rejected_examples_are_worth_a_look(tmp_path: Path) -> None:
     found = examine(tmp_path, {"text": "Fine .", "spans": [], "answer": "reject"})
     assert not found.faults
     assert [(f.kind, f.line) for f in found.doubts] == [("rejected example", 1)]
+
+
+@pytest.mark.parametrize("text", [TEXT, "Mara left Turin . Acme hired Bo .", " Bo  Bo\tBo ", "Bo"])
+def test_entities_stand_where_their_words_do(text: str) -> None:
+    words = TOKENIZERS["words"](text)
+    offsets = word_offsets(text, "words")
+    spans = [Span(at, at + 1, "PER") for at in range(len(words))]
+    longest = [Span(0, len(words), "PER")]
+    assert bounds_of(text, words, []) == []
+    assert bounds_of(text, words, spans) == offsets
+    assert bounds_of(text, words, longest) == [(offsets[0][0], offsets[-1][1])]
+    for word, (first, last) in zip(words, bounds_of(text, words, spans), strict=True):
+        assert text[first:last] == word

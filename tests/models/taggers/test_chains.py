@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wordlab.batching.packing import Packing
+from wordlab.corpus.labelled.schemes import SCHEMES
+from wordlab.corpus.labelled.spans import Span
 from wordlab.corpus.labelled.tag_set import TagSet
 from wordlab.models.taggers.chains import NEVER, Chains, best_paths, chain_nats
 
@@ -76,18 +78,28 @@ def test_nats_and_their_gradient(seed: int) -> None:
     assert torch.autograd.gradcheck(lambda *given: chain_nats(*given, tags, steps), given)
 
 
+Key = tuple[Span, tuple[int, ...]]
+
+
+def keys(tag_set: TagSet, path: tuple[int, ...]) -> list[Key]:
+    """The entities of a path, with the tags that spell them."""
+    tags = [tag_set.tags[tag] for tag in path]
+    spans = SCHEMES[tag_set.scheme].spans(tags, lenient=True)
+    return [(span, path[span.start : span.end]) for span in spans]
+
+
 @settings(deadline=None, max_examples=40)
 @given(
     scheme=st.sampled_from(["IOB1", "IOB2", "BIOES", "IOE2", "bare"]),
     seed=st.integers(0, 1000),
-    length=st.integers(1, 4),
+    length=st.integers(2, 4),
 )
 def test_entities_have_the_probability_of_the_paths_that_spell_them(
     scheme: str, seed: int, length: int
 ) -> None:
     tag_set = TagSet(scheme, ("A", "B"))
     size = len(tag_set.tags)
-    scores, links, begins, ends, steps = example(seed, size, (length,))
+    scores, links, begins, ends, steps = example(seed, size, (length, 2, 1))
     links = np.where(tag_set.legal, links, NEVER)
     begins, ends = (
         np.where(tag_set.may_begin, begins, NEVER),
@@ -95,16 +107,28 @@ def test_entities_have_the_probability_of_the_paths_that_spell_them(
     )
     of = (scores, links, begins, ends, steps)
     chains = Chains.of(*of)
-    ((rows, paths),) = all_paths(of)
-    total = np.logaddexp.reduce(list(paths.values()))
-    wanted: dict[tuple[object, tuple[int, ...]], float] = {}
-    for path, score in paths.items():
-        for span in tag_set.spans(path):
-            key = (span, path[span.start : span.end])
-            wanted[key] = wanted.get(key, 0.0) + np.exp(score - total)
-    for (span, tags), probability in wanted.items():
-        found = chains.path_probability(rows[span.start : span.end], tags, tag_set.joined)
-        assert found == pytest.approx(probability, abs=1e-10)
+    wanted: list[dict[Key, float]] = []
+    every = list(all_paths(of))
+    for _, paths in every:
+        total = np.logaddexp.reduce(list(paths.values()))
+        wanted.append({})
+        for path, score in paths.items():
+            for key in keys(tag_set, path):
+                wanted[-1][key] = wanted[-1].get(key, 0.0) + np.exp(score - total)
+    draw = np.random.default_rng(seed)
+    for _ in range(30):
+        chosen = [list(paths)[draw.integers(len(paths))] for _, paths in every]
+        tags = np.empty(len(scores), dtype=np.int64)
+        for (rows, _), path in zip(every, chosen, strict=True):
+            tags[rows] = path
+        entities = tag_set.entities(np.concatenate(chosen), chains.packing.lengths)
+        found = chains.probabilities(tags, entities, tag_set.joined)
+        probabilities = [
+            sure[key]
+            for sure, path in zip(wanted, chosen, strict=True)
+            for key in keys(tag_set, path)
+        ]
+        assert found == pytest.approx(probabilities, abs=1e-10)
 
 
 def test_long_chains_and_wild_scores_stay_finite() -> None:

@@ -8,13 +8,14 @@ import torch
 
 from wordlab.batching.batch import Order
 from wordlab.batching.packing import Packing
-from wordlab.batching.tagging import TagStore
+from wordlab.batching.tagging import TagStore, WordTable
 from wordlab.corpus.labelled.lexicon import END, START, Lexicon
 from wordlab.corpus.labelled.spans import LabelledSentence, Span
 from wordlab.corpus.labelled.tag_set import TagSet
 from wordlab.evaluation.tagging.reading import read_store
 from wordlab.models.taggers import outputs, recurrent, window
 from wordlab.models.taggers.features import FeatureSettings
+from wordlab.models.taggers.glossary import Glossary
 from wordlab.models.taggers.recurrent import reversed_places
 from wordlab.models.taggers.tagger import TAG_OUTPUTS, TAGGERS, Tagger, build_tagger
 
@@ -83,9 +84,10 @@ def made(
 @pytest.mark.parametrize(("model", "output"), EVERY)
 def test_batches_and_their_order_change_nothing(model: str, output: str) -> None:
     tagger, store, lexicon = made(model, output)
-    whole = read_store(tagger, store, TAGS)
+    whole = read_store(tagger, store, TAGS, marginals=True)
     for at, sentence in enumerate(SENTENCES):
-        alone = read_store(tagger, TagStore.of_labelled([sentence], lexicon, TAGS), TAGS)
+        own = TagStore.of_labelled([sentence], lexicon, TAGS)
+        alone = read_store(tagger, own, TAGS, marginals=True)
         here = slice(store.begins[at], store.begins[at + 1])
         assert alone.marginals == pytest.approx(whole.marginals[here], abs=1e-6)
         assert alone.spans[0] == whole.spans[at]
@@ -100,7 +102,7 @@ def test_the_loss_is_that_of_the_probabilities(model: str, output: str) -> None:
     assert sum(sums[:4]) == pytest.approx(whole, rel=1e-5)
     assert sum(len(batch.targets) for batch in store.batches(4)) == len(store)
     if output == "softmax":
-        marginals = read_store(tagger, store, TAGS).marginals
+        marginals = read_store(tagger, store, TAGS, marginals=True).marginals
         of_gold = marginals[np.arange(len(store)), store.tags]
         assert whole == pytest.approx(-np.log(of_gold).sum(), rel=1e-5)
 
@@ -211,3 +213,25 @@ def test_a_word_of_any_length_and_a_sentence_of_any_length() -> None:
         tagger, _, lexicon = made(model, output)
         long = TagStore.of([["x" * 10_000], ["Bo"] * 20_000], lexicon)
         assert len(read_store(tagger, long, TAGS).tags) == 20_001
+
+
+@pytest.mark.parametrize("model", list(TAGGERS))
+def test_words_that_were_met_before_are_read_alike(model: str) -> None:
+    tagger, store, lexicon = made(model, "crf", vectors=True)
+    whole = read_store(tagger, store, TAGS)
+    rows = [sentence.words for sentence in SENTENCES]
+    longest = max(len(set(row)) for row in rows)
+    (markers,) = tagger.prepare(WordTable.of([], lexicon))
+    of_one = markers[0].numel() * markers.element_size()
+    for words in (0, 7, 100):  # forgets at each text, now and then, never
+        glossary = Glossary(tagger, lexicon, room=words * of_one)
+        for at in (0, 1, 2, 3, 2, 1, 0):
+            one = glossary.store([rows[at]])
+            found = read_store(tagger, one, TAGS, prepared=glossary.prepared)
+            assert found.spans[0] == whole.spans[at]
+            assert found.probabilities[0] == pytest.approx(whole.probabilities[at], abs=1e-6)
+            assert len(glossary) <= max(words, longest)
+        every = glossary.store(rows)
+        found = read_store(tagger, every, TAGS, prepared=glossary.prepared)
+        assert found.spans == whole.spans
+    assert len(glossary) == len({word for row in rows for word in row})

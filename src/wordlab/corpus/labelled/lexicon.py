@@ -59,11 +59,24 @@ def shape(word: str) -> str:
     >>> [shape(word) for word in ("Turin", "U.S.", "1996-97", "McCoy", "EU")]
     ['Xxx', 'X.X.', '00-00', 'XxXxx', 'XX']
     """
-    kinds = "".join(
-        "X" if sign.isupper() else "x" if sign.isalpha() else "0" if sign.isdigit() else sign
-        for sign in word[:LONGEST_SPELLING]
-    )
-    return re.sub(r"(.)\1{2,}", r"\1\1", kinds)
+    return _RUN.sub(r"\1\1", word[:LONGEST_SPELLING].translate(_KINDS))
+
+
+_RUN = re.compile(r"(.)\1{2,}")
+_DIGIT = re.compile(r"\d")
+
+
+class _Kinds(dict[int, str]):
+    """What stands for a character in a shape, looked up once for each."""
+
+    def __missing__(self, code: int) -> str:
+        sign = chr(code)
+        kind = "X" if sign.isupper() else "x" if sign.isalpha() else "0" if sign.isdigit() else sign
+        self[code] = kind
+        return kind
+
+
+_KINDS = _Kinds()
 
 
 def _file_affixes() -> None:
@@ -81,7 +94,7 @@ def _file_affixes() -> None:
 
 def _folded(piece: str) -> str:
     """Lower case, figures alike."""
-    return re.sub(r"\d", "0", piece.lower())
+    return _DIGIT.sub("0", piece.lower())
 
 
 _file_affixes()
@@ -181,7 +194,7 @@ class Lexicon:
                 make = WORD_FORMS[self.form]
                 values = [make(word, table) for word in words]
             else:
-                values = [SPELLINGS[name](word) for word in words]
+                values = list(map(SPELLINGS[name], words))
             found[MARKERS:, at] = [table.get(value, UNKNOWN) for value in values]
         return found
 

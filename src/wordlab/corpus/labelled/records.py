@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -301,6 +301,20 @@ def offsets_of(text: str, words: Iterable[str]) -> list[tuple[int, int]]:
         found.append((at, at + len(word)))
         at += len(word)
     return found
+
+
+def bounds_of(text: str, words: Sequence[str], spans: Sequence[Span]) -> list[tuple[int, int]]:
+    """Where entities stand in the text that their words were read from, in characters."""
+    if not spans:
+        return []
+    if text == " ".join(words):  # the usual case, worked out without a look at each word
+        lasts = list(accumulate(map(len, words)))
+        return [
+            (lasts[start] + start - len(words[start]), lasts[end - 1] + end - 1)
+            for start, end, _ in spans
+        ]
+    offsets = offsets_of(text, words[: spans[-1].end])
+    return [(offsets[start][0], offsets[end - 1][1]) for start, end, _ in spans]
 
 
 def with_records(sentences: Iterable[Placed]) -> Iterator[Placed]:

@@ -1,6 +1,5 @@
 """The tags that a tagger chooses from, and which may follow which."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -8,7 +7,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wordlab.corpus.labelled.schemes import OUTSIDE, SCHEMES, Meeting, Scheme
-from wordlab.corpus.labelled.spans import LabelledSentence, Span
+from wordlab.corpus.labelled.spans import LabelledSentence
+
+
+@dataclass(frozen=True)
+class Entities:
+    """Entities of some sentences, in the order of the text.
+
+    Attributes:
+        sentence: number of the sentence of each. [E]
+        start, end: its first word in the sentence, and one past its last. [E]
+        tag: number of its last tag. [E]
+    """
+
+    sentence: NDArray[np.int64]
+    start: NDArray[np.int64]
+    end: NDArray[np.int64]
+    tag: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.sentence)
 
 
 @dataclass(frozen=True)
@@ -84,9 +102,31 @@ class TagSet:
             tags = self._scheme.tags(sentence.spans, len(sentence.words))
         return [self.numbers[tag] for tag in tags]
 
-    def spans(self, tags: Sequence[int]) -> list[Span]:
-        """The entities that tags spell out; what is not well formed is read all the same."""
-        return self._scheme.spans([self.tags[tag] for tag in tags], lenient=True)
+    @cached_property
+    def kinds(self) -> tuple[str, ...]:
+        """The type of entity that each tag is of; empty for the outside tag. [L]"""
+        parsed = [self._scheme.parse(tag) for tag in self.tags]
+        return tuple(tag.type for tag in parsed if tag is not None)
+
+    def entities(self, tags: NDArray[np.int64], lengths: NDArray[np.int64]) -> Entities:
+        """The entities that tags spell out; what is not well formed is read all the same.
+
+        Args:
+            tags: of all words, sentence after sentence. [N]
+            lengths: of the sentences, each at least 1. [S]
+        """
+        begins = np.cumsum(lengths) - lengths
+        is_first = np.zeros(len(tags), dtype=bool)
+        is_first[begins] = True
+        parts = np.ones(len(tags) + 1, dtype=bool)  # whether no entity goes on to a word
+        parts[1:-1] = ~self.joined[tags[:-1], tags[1:]]
+        parts[:-1] |= is_first
+        firsts = np.flatnonzero(parts[:-1] & (tags != 0))
+        lasts = np.flatnonzero(parts[1:] & (tags != 0))
+        sentence = np.searchsorted(begins, firsts, side="right") - 1
+        return Entities(
+            sentence, firsts - begins[sentence], lasts + 1 - begins[sentence], tags[lasts]
+        )
 
 
 _KINDS = {kind: number for number, kind in enumerate(Meeting)}

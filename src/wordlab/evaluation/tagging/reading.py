@@ -5,13 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from wordlab.batching.tagging import TagStore
 from wordlab.corpus.labelled.spans import Span
 from wordlab.corpus.labelled.tag_set import TagSet
 from wordlab.models.taggers.tagger import Tagger
 
-BATCH_WORDS = 4096
+BATCH_WORDS = 8192
 """Words that are tagged at a time."""
 
 
@@ -21,9 +22,9 @@ class Tagged:
 
     Attributes:
         tags: of each word, in the order of the text. [N]
-        marginals: the probability of each tag of each word. [N, L]
+        marginals: the probability of each tag of each word, if they were asked for. [N, L]
         spans: the entities of each sentence.
-        probabilities: of each of them.
+        probabilities: of each of them, if they were asked for.
     """
 
     tags: NDArray[np.int64]
@@ -34,30 +35,41 @@ class Tagged:
 
 @torch.no_grad()
 def read_store(
-    model: Tagger, store: TagStore, tags: TagSet, *, probabilities: bool = True
+    model: Tagger,
+    store: TagStore,
+    tags: TagSet,
+    *,
+    prepared: Tensor | None = None,
+    probabilities: bool = True,
+    marginals: bool = False,
 ) -> Tagged:
     """Tag all sentences; the model is in its mode for use.
 
     Args:
+        prepared: what the model has worked out of the store's words.
         probabilities: work out those of entities too.
+        marginals: work out those of all tags too.
     """
+    if prepared is None:
+        prepared = torch.cat(list(model.prepare(store.table)))
     found = np.empty(len(store), dtype=np.int64)
-    marginals = np.empty((len(store), len(tags.tags)))
+    of_tags = np.empty((len(store) if marginals else 0, len(tags.tags)))
     spans: list[list[Span]] = [[] for _ in store.lengths]
     sure: list[list[float]] = [[] for _ in store.lengths]
     for batch in store.batches(BATCH_WORDS):
-        reading = model.read(batch)
+        reading = model.read(batch, prepared)
         packing = batch.packing
         places = store.begins[batch.sentences][packing.sequence] + packing.time
         found[places] = reading.tags
-        marginals[places] = reading.marginals
-        firsts = packing.firsts
-        for number, sentence in enumerate(batch.sentences.tolist()):
-            rows = (firsts[: packing.lengths[number]] + number).tolist()
-            own = tags.spans(reading.tags[rows].tolist())
-            spans[sentence] = own
-            if probabilities:
-                sure[sentence] = [
-                    reading.probability(rows[start:end], tags.joined) for start, end, _ in own
-                ]
-    return Tagged(found, marginals, spans, sure)
+        if marginals:
+            of_tags[places] = reading.marginals()
+        entities = tags.entities(reading.tags[packing.in_turn], packing.lengths)
+        sentences = batch.sentences[entities.sentence].tolist()
+        bounds = (entities.start.tolist(), entities.end.tolist(), entities.tag.tolist())
+        for sentence, start, end, tag in zip(sentences, *bounds, strict=True):
+            spans[sentence].append(Span(start, end, tags.kinds[tag]))
+        if probabilities:
+            values = reading.probabilities(entities, tags.joined).tolist()
+            for sentence, value in zip(sentences, values, strict=True):
+                sure[sentence].append(value)
+    return Tagged(found, of_tags, spans, sure)

@@ -4,7 +4,6 @@ Sequences are packed by time, longest first, as everywhere. Scores are natural l
 recursions run in float64 on probabilities that are scaled at each step (Rabiner 1989, sec. V.A).
 """
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,7 @@ from torch import Tensor
 from torch.autograd import Function
 
 from wordlab.batching.packing import Packing
+from wordlab.corpus.labelled.tag_set import Entities
 
 Floats = NDArray[np.float64]
 
@@ -83,34 +83,44 @@ class Chains:
         counts: Floats = self.links * (self.forward[earlier].T @ after)
         return counts
 
-    def path_probability(
-        self, rows: Sequence[int], tags: Sequence[int], joined: NDArray[np.bool_]
-    ) -> float:
-        """The probability that an entity is just these words with these tags.
+    def probabilities(
+        self, tags: NDArray[np.int64], entities: Entities, joined: NDArray[np.bool_]
+    ) -> Floats:
+        """The probability of each entity that a path spells: just these words with these tags.
+
+        The sum over all paths through its tags that have no entity go on into or out of it.
 
         Args:
-            rows: packed places of its words, one after another in one sequence.
-            joined: whether a tag goes on with the entity of the one before; the tags before and
-                after must not. [L, L]
+            tags: of the path. [M]
+            joined: whether a tag goes on with the entity of the one before. [L, L]
         """
-        first, last = rows[0], rows[-1]
-        sequence, time = self.packing.sequence[first], self.packing.time[first]
-        if time:
-            before = self.packing.firsts[time - 1] + sequence
-            free = ~joined[:, tags[0]]
-            into = self.forward[before] @ (self.links[:, tags[0]] * free)
-            value = into * self.boost[first, tags[0]] / self.scale[first]
-        else:
-            value = self.forward[first, tags[0]]
-        for row, (tag, after) in zip(rows[1:], itertools.pairwise(tags), strict=True):
-            value *= self.links[tag, after] * self.boost[row, after] / self.scale[row]
-        time = self.packing.time[last]
-        if time + 1 == self.packing.lengths[sequence]:
-            return float(value * self.backward[last, tags[-1]])
-        row = self.packing.firsts[time + 1] + sequence
-        free = ~joined[tags[-1]]
-        after_it = self.links[tags[-1]] * free * self.boost[row] * self.backward[row]
-        return float(value * after_it.sum() / self.scale[row])
+        packing, free = self.packing, self.links * ~joined
+        firsts = packing.firsts[entities.start] + entities.sentence
+        first_tags = tags[firsts]
+        value: Floats = self.forward[firsts, first_tags]
+        inner = np.flatnonzero(entities.start > 0)
+        if len(inner):
+            rows, own = firsts[inner], first_tags[inner]
+            before = packing.firsts[entities.start[inner] - 1] + entities.sentence[inner]
+            into = np.einsum("el,le->e", self.forward[before], free[:, own])
+            value[inner] = into * self.boost[rows, own] / self.scale[rows]
+        lengths = entities.end - entities.start
+        row = firsts
+        for word in range(1, int(lengths.max(initial=0))):
+            longer = np.flatnonzero(lengths > word)
+            here = packing.firsts[entities.start[longer] + word] + entities.sentence[longer]
+            step = self.links[tags[row[longer]], tags[here]] * self.boost[here, tags[here]]
+            value[longer] *= step / self.scale[here]
+            row = row.copy()
+            row[longer] = here
+        goes_on = entities.end < packing.lengths[entities.sentence]
+        value *= np.where(goes_on, 1.0, self.backward[row, tags[row]])
+        inner = np.flatnonzero(goes_on)
+        if len(inner):
+            after = packing.firsts[entities.end[inner]] + entities.sentence[inner]
+            out_of = free[tags[row[inner]]] * self.boost[after] * self.backward[after]
+            value[inner] *= out_of.sum(axis=1) / self.scale[after]
+        return value
 
 
 def _forward(
@@ -155,21 +165,20 @@ def best_paths(
     """The most probable tags of each sequence (Viterbi 1967). [M, L] -> [M]"""
     packing = Packing.from_steps(steps)
     firsts = packing.firsts
-    came_from = np.zeros(scores.shape, dtype=np.int64)
     best = np.empty(scores.shape)
     best[: steps[0]] = begins + scores[: steps[0]]
     for time in range(1, len(steps)):
         here = slice(firsts[time], firsts[time] + steps[time])
-        ways = best[firsts[time - 1] : firsts[time - 1] + steps[time], :, None] + links
-        came_from[here] = ways.argmax(axis=1)
-        best[here] = ways.max(axis=1) + scores[here]
+        before = best[firsts[time - 1] : firsts[time - 1] + steps[time]]
+        best[here] = (before[:, :, None] + links).max(axis=1) + scores[here]
     tags = np.empty(len(scores), dtype=np.int64)
     tags[packing.lasts] = (best[packing.lasts] + ends).argmax(axis=1)
     for time in range(len(steps) - 2, -1, -1):
+        # Which tag each step came from is found again on the way back, for one tag a word.
         count = steps[time + 1]
-        after = slice(firsts[time + 1], firsts[time + 1] + count)
-        places = np.arange(after.start, after.stop)
-        tags[firsts[time] : firsts[time] + count] = came_from[places, tags[after]]
+        after = tags[firsts[time + 1] : firsts[time + 1] + count]
+        before = best[firsts[time] : firsts[time] + count]
+        tags[firsts[time] : firsts[time] + count] = (before + links.T[after]).argmax(axis=1)
     return tags
 
 

@@ -1,16 +1,62 @@
 """Outputs of tags: each word on its own, or the whole sentence as a chain."""
 
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from wordlab.batching.packing import Packing
 from wordlab.batching.tagging import TagBatch
-from wordlab.corpus.labelled.tag_set import TagSet
+from wordlab.corpus.labelled.tag_set import Entities, TagSet
 from wordlab.models.products import product
 from wordlab.models.taggers.chains import NEVER, Chains, Floats, best_paths, chain_nats
 from wordlab.models.taggers.tagger import TAG_OUTPUTS, Reading, TagOutput, TagOutputSettings
+
+
+@dataclass(frozen=True)
+class WordsReading(Reading):
+    """Each word read on its own.
+
+    Attributes:
+        log_probs: natural log of the probability of each tag. [M, L]
+    """
+
+    tags: NDArray[np.int64]
+    log_probs: Floats
+    packing: Packing
+
+    def marginals(self) -> Floats:
+        """The probability of each tag. [M, L]"""
+        marginals: Floats = np.exp(self.log_probs)
+        return marginals
+
+    def probabilities(self, entities: Entities, joined: NDArray[np.bool_]) -> Floats:
+        """The product over an entity's words, which takes them for independent. [E]"""
+        packing = self.packing
+        in_turn = packing.in_turn
+        sums = np.concatenate([[0.0], np.cumsum(self.log_probs[in_turn, self.tags[in_turn]])])
+        begins = (np.cumsum(packing.lengths) - packing.lengths)[entities.sentence]
+        found: Floats = np.exp(sums[begins + entities.end] - sums[begins + entities.start])
+        return found
+
+
+@dataclass(frozen=True)
+class ChainReading(Reading):
+    """Sentences read as chains."""
+
+    tags: NDArray[np.int64]
+    chains: Chains
+
+    def marginals(self) -> Floats:
+        """The probability of each tag. [M, L]"""
+        return self.chains.marginals()
+
+    def probabilities(self, entities: Entities, joined: NDArray[np.bool_]) -> Floats:
+        """Exact: the sum over all paths that have just this entity there. [E]"""
+        return self.chains.probabilities(self.tags, entities, joined)
 
 
 class _Scores(TagOutput):
@@ -73,13 +119,13 @@ class SoftmaxTags(_Scores):
         """The best tags, and the probability of each."""
         log_probs = self._log_probs(features).cpu().numpy()
         if not self.settings.legal or self.tags.legal.all():
-            return Reading(log_probs.argmax(axis=1), np.exp(log_probs))
+            return WordsReading(log_probs.argmax(axis=1), log_probs, batch.packing)
         links, begins, ends = (
             np.where(may, 0.0, NEVER)
             for may in (self.tags.legal, self.tags.may_begin, self.tags.may_end)
         )
         path = best_paths(log_probs, links, begins, ends, batch.steps)
-        return Reading(path, np.exp(log_probs))
+        return WordsReading(path, log_probs, batch.packing)
 
 
 @TAG_OUTPUTS.register("crf")
@@ -146,5 +192,4 @@ class Crf(_Scores):
         """The most probable path, and the marginals."""
         arrays = self._arrays(features)
         path = best_paths(*arrays, batch.steps)
-        chains = Chains.of(*arrays, batch.steps)
-        return Reading(path, chains.marginals(), chains)
+        return ChainReading(path, Chains.of(*arrays, batch.steps))

@@ -1,55 +1,48 @@
 """The seams of a tagger: word vectors, an encoder of their surroundings, an output of tags."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from wordlab.batching.tagging import TagBatch
+from wordlab.batching.tagging import TagBatch, WordTable
 from wordlab.config import Settings
 from wordlab.corpus.labelled.lexicon import Lexicon
-from wordlab.corpus.labelled.tag_set import TagSet
+from wordlab.corpus.labelled.tag_set import Entities, TagSet
 from wordlab.models.language_model import Loss
-from wordlab.models.taggers.chains import Chains
 from wordlab.models.taggers.features import FeatureSettings, WordVectors
 from wordlab.registry import Registry
+
+PREPARED_AT_ONCE = 1024
+"""Words; the characters of many long ones take memory."""
 
 TAGGERS: Registry[type["TaggerSettings"]] = Registry("tagger")
 TAG_OUTPUTS: Registry[type["TagOutputSettings"]] = Registry("output of tags")
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(ABC):
     """What a tagger makes of a batch, word by word as it is packed.
 
     Attributes:
         tags: the best path. [M]
-        marginals: the probability of each tag. [M, L]
-        chains: of a tagger whose tags depend on each other.
     """
 
     tags: NDArray[np.int64]
-    marginals: NDArray[np.float64]
-    chains: Chains | None = None
 
-    def probability(self, rows: Sequence[int], joined: NDArray[np.bool_]) -> float:
-        """The probability of an entity of the best path.
+    @abstractmethod
+    def marginals(self) -> NDArray[np.float64]:
+        """The probability of each tag. [M, L]"""
 
-        Exact in a chain: the sum over all paths that have just this entity there. Else the
-        product of its words' tags (the product rule, which takes them for independent).
+    @abstractmethod
+    def probabilities(self, entities: Entities, joined: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """The probability of each entity of the best path. [E]
 
         Args:
-            rows: packed places of its words, one after another.
             joined: whether a tag goes on with the entity of the one before. [L, L]
         """
-        tags = self.tags[list(rows)]
-        if self.chains is None:
-            return float(self.marginals[list(rows), tags].prod())
-        return self.chains.path_probability(rows, tags.tolist(), joined)
 
 
 class TagEncoder(nn.Module, ABC):
@@ -58,9 +51,18 @@ class TagEncoder(nn.Module, ABC):
     features: int
     """Width of the features."""
 
+    def project(self, x: Tensor) -> Tensor:
+        """The share of the work that depends on a word alone. [U, D] -> [U, K]"""
+        return x
+
     @abstractmethod
-    def forward(self, x: Tensor, batch: TagBatch) -> Tensor:
-        """Vectors of the packed words and of the two markers behind, [M + 2, D] -> [M, F]."""
+    def forward(self, projected: Tensor, rows: Tensor, batch: TagBatch) -> Tensor:
+        """The features of the packed words. [M, F]
+
+        Args:
+            projected: of distinct words, or of each occurrence. [U, K]
+            rows: which of them the packed words are, and the two markers behind. [M + 2]
+        """
 
 
 class TagOutput(nn.Module, ABC):
@@ -120,8 +122,10 @@ class Tagger(nn.Module):
 
     def features(self, batch: TagBatch) -> Tensor:
         """What the encoder makes of each word. [M, F]"""
-        x = self.words(batch.table, batch.padded())
-        features: Tensor = self.encoder(x, batch)
+        rows = batch.padded()
+        x = self.words(batch.table, rows)
+        own = torch.arange(len(rows), device=rows.device)
+        features: Tensor = self.encoder(self.encoder.project(x), own, batch)
         return features
 
     def forward(self, batch: TagBatch, state: tuple[Tensor, ...] = ()) -> Loss:
@@ -129,9 +133,21 @@ class Tagger(nn.Module):
         return Loss(self.output.loss(self.features(batch), batch), len(batch.targets))
 
     @torch.no_grad()
-    def read(self, batch: TagBatch) -> Reading:
-        """The best tags of a batch, and the probability of each."""
-        return self.output.read(self.features(batch), batch)
+    def prepare(self, table: WordTable) -> Iterator[Tensor]:
+        """Yield what depends on each word of a table alone, for `read`; together [U, K]."""
+        rows = torch.arange(len(table.columns), device=table.columns.device)
+        for part in torch.split(rows, PREPARED_AT_ONCE):
+            yield self.encoder.project(self.words(table, part))
+
+    @torch.no_grad()
+    def read(self, batch: TagBatch, prepared: Tensor) -> Reading:
+        """The best tags of a batch, and the probability of each.
+
+        Args:
+            prepared: of the words of its table. [U, K]
+        """
+        features: Tensor = self.encoder(prepared, batch.padded(), batch)
+        return self.output.read(features, batch)
 
 
 def build_tagger(

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Literal
 
+import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
@@ -55,11 +56,28 @@ class WindowEncoder(TagEncoder):
     def _layers(self) -> list[nn.Linear]:
         return [layer for layer in self.layers if isinstance(layer, nn.Linear)]
 
-    def forward(self, x: Tensor, batch: TagBatch) -> Tensor:
-        """[M + 2, D] -> [M, F]"""
-        places = batch.neighbours(self.settings.radius).to(x.device)
-        h = functional.embedding(places, x).flatten(1)
-        for layer in self._layers():
-            h = self._activation(product(h, layer.weight, layer.bias))
-            h = functional.dropout(h, self.settings.dropout, self.training)
+    def project(self, x: Tensor) -> Tensor:
+        """What a word adds to the first layer from each place of the window, side by side.
+
+        A product of the word alone: in use, one for each distinct word and not for each window.
+        [U, D] -> [U, (2 radius + 1) H]
+        """
+        first = self._layers()[0].weight
+        by_place = first.view(len(first), 2 * self.settings.radius + 1, -1)
+        return product(x, by_place.transpose(0, 1).flatten(0, 1))
+
+    def forward(self, projected: Tensor, rows: Tensor, batch: TagBatch) -> Tensor:
+        """Add up what the words of each window add. [U, K] -> [M, F]"""
+        first, *further = self._layers()
+        width = 2 * self.settings.radius + 1
+        around = rows[batch.neighbours(self.settings.radius).to(rows.device)]
+        pieces = projected.view(-1, len(first.weight))
+        index = around * width + torch.arange(width, device=rows.device)
+        h = functional.embedding_bag(index, pieces, mode="sum") + first.bias
+        h = self._finish(h)
+        for layer in further:
+            h = self._finish(product(h, layer.weight, layer.bias))
         return h
+
+    def _finish(self, h: Tensor) -> Tensor:
+        return functional.dropout(self._activation(h), self.settings.dropout, self.training)
