@@ -67,8 +67,10 @@ class Glossary:
 
     def _add(self, words: list[str]) -> None:
         """Prepare further words."""
-        first = at = len(self.prepared) - MARKERS
+        first = at = len(self.prepared)
+        markers = MARKERS  # at the head of each table; they stand here already
         for part in self._model.prepare(WordTable.of(words, self._lexicon)):
-            self._prepared[at : at + len(part)] = part
-            at += len(part)
-        self._rows.update(zip(words, range(first + MARKERS, at), strict=True))
+            own = part[markers:]
+            self._prepared[at : at + len(own)] = own
+            at, markers = at + len(own), 0
+        self._rows.update(zip(words, range(first, at), strict=True))
