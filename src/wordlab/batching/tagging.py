@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from wordlab.batching.batch import Order
 from wordlab.batching.packing import Packing
@@ -52,7 +53,8 @@ class TagBatch:
         words: rows of the table, [M]; behind them stand no markers.
         targets: numbers of the tags, [M]; -1 where they are not known.
         steps: sentences that have a word at each time, falling.
-        sentences: numbers of the sentences in their text, longest first. [S]
+        sentences: numbers of the sentences in their text, longest first; of words that are drawn
+            one by one, their places in it. [S]
     """
 
     table: WordTable
@@ -91,9 +93,34 @@ class TagBatch:
         places = packing.firsts[np.where(inside, time, 0)] + packing.sequence[:, None]
         return torch.from_numpy(np.where(inside, places, np.where(time < 0, size, size + 1)))
 
+    def around(self, x: Tensor, radius: int) -> Tensor:
+        """The vectors of each word and those around it, side by side. [M + 2, D] -> [M, P D]"""
+        return functional.embedding(self.neighbours(radius).to(x.device), x).flatten(1)
+
     def padded(self) -> Tensor:
         """The rows of the table with those of the markers START and END behind. [M + 2]"""
         return torch.cat([self.words, self.words.new_tensor([START, END])])
+
+
+@dataclass(frozen=True)
+class WindowBatch(TagBatch):
+    """Words drawn one by one: each is a sequence of its own, and `words` holds their windows.
+
+    Attributes:
+        words: rows of the table and of the markers, window after window. [M (2 radius + 1)]
+    """
+
+    def neighbours(self, radius: int) -> Tensor:
+        """Each word's window. [M, 2 radius + 1]"""
+        return torch.arange(len(self.words)).view(len(self.targets), 2 * radius + 1)
+
+    def around(self, x: Tensor, radius: int) -> Tensor:
+        """The vectors of each word's window, which stand side by side. [M P, D] -> [M, P D]"""
+        return x.view(len(self.targets), -1)
+
+    def padded(self) -> Tensor:
+        """The words of all windows; markers stand among them."""
+        return self.words
 
 
 @dataclass(frozen=True)
@@ -177,6 +204,25 @@ class TagStore:
             chosen = by_length[first:last]
             chosen = chosen[np.argsort(-lengths[chosen], kind="stable")]
             yield self.batch(chosen)
+
+    def windows(self, size: int, radius: int, order: Order) -> Iterator[WindowBatch]:
+        """Yield batches of `size` words drawn from the whole text, each with its window."""
+        places = np.arange(len(self))[:, None] + np.arange(-radius, radius + 1)
+        first, end = (
+            np.repeat(x, self.lengths)[:, None] for x in (self.begins[:-1], self.begins[1:])
+        )
+        around = self.words[places.clip(0, len(self) - 1)]
+        around = np.where(places < first, START, np.where(places >= end, END, around))
+        drawn = order.draw.permutation(len(self))
+        for at in range(0, len(self), size):
+            chosen = drawn[at : at + size]
+            yield WindowBatch(
+                self.table,
+                torch.from_numpy(around[chosen].ravel()),
+                torch.from_numpy(self.tags[chosen]),
+                (len(chosen),),
+                chosen,
+            )
 
     def batch(self, sentences: Ids) -> TagBatch:
         """The batch of some sentences, the longest first."""

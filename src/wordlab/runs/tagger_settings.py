@@ -1,8 +1,8 @@
 """All settings of a tagger's run, as they stand in a TOML file and in the run folder."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from wordlab.config import NameIn, PartOf, Settings
 from wordlab.corpus.labelled.doctor import LabelledSettings
@@ -65,3 +65,11 @@ class TaggerRunSettings(Settings):
     model: Annotated[TaggerSettings, PartOf(TAGGERS, "window")] = WindowSettings()
     output: Annotated[TagOutputSettings, PartOf(TAG_OUTPUTS, "crf")] = CrfSettings()
     training: TaggerTrainingSettings = TaggerTrainingSettings()
+
+    @model_validator(mode="after")
+    def _words_apart(self) -> Self:
+        if self.model.drawn_radius is not None and self.output.in_chains:
+            raise ValueError(
+                'model.examples = "words" needs an output that takes words apart, such as softmax'
+            )
+        return self

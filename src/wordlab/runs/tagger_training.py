@@ -68,6 +68,7 @@ class TaggerTraining(KeptTraining[TaggerRun]):
             self._validation,
             [sentence.spans for sentence in self.validation],
             run.tag_set,
+            run.settings.model.drawn_radius,
         )
         self.trainer: Trainer = Trainer(task, self.settings)
 

@@ -36,8 +36,8 @@ class OptimizerSettings(Settings, ABC):
         """Make the optimiser for tables whose gradients name only the rows that were read."""
         raise WordlabError(
             f"{self.type} has no sparse update",
-            where="model.sparse",
-            mend="use sgd without momentum, adagrad or adam, or set model.sparse=false",
+            where="training.optimizer",
+            mend="use sgd without momentum, adagrad or adam, or turn sparse updates off",
         )
 
 

@@ -20,6 +20,7 @@ class Tagging(Task):
 
     Args:
         gold: the entities of each sentence of the validation text.
+        radius: draw words one by one, with so many on each side; None: draw sentences.
     """
 
     def __init__(
@@ -29,12 +30,14 @@ class Tagging(Task):
         validation: TagStore,
         gold: Sequence[Sequence[Span]],
         tags: TagSet,
+        radius: int | None = None,
     ) -> None:
         self.model: Tagger = model
         self.train = train
         self.validation = validation
         self.gold = gold
         self.tags = tags
+        self.radius = radius
         known = set(tags.types)
         self._types = (*tags.types, *sorted({s.type for row in gold for s in row} - known))
         self.uniform_nats = math.log(len(tags.tags))
@@ -44,7 +47,9 @@ class Tagging(Task):
         return len(self.train)
 
     def batches(self, size: int, order: Order, left_out: int) -> Iterator[TagBatch]:
-        """Sentences of about the same length together."""
+        """Sentences of about the same length together, or words in any order."""
+        if self.radius is not None:
+            return self.train.windows(size, self.radius, order)
         return self.train.batches(size, order)
 
     def judge(self, most: int) -> Judged:

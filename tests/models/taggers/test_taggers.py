@@ -18,6 +18,7 @@ from wordlab.models.taggers.features import FeatureSettings
 from wordlab.models.taggers.glossary import Glossary
 from wordlab.models.taggers.recurrent import reversed_places
 from wordlab.models.taggers.tagger import TAG_OUTPUTS, TAGGERS, Tagger, build_tagger
+from wordlab.training.optimizers import OptimizerSet, SgdSettings
 
 assert outputs
 assert recurrent
@@ -235,3 +236,41 @@ def test_words_that_were_met_before_are_read_alike(model: str) -> None:
         found = read_store(tagger, every, TAGS, prepared=glossary.prepared)
         assert found.spans == whole.spans
     assert len(glossary) == len({word for row in rows for word in row})
+
+
+def test_words_drawn_one_by_one_are_those_of_the_text_each_in_its_window() -> None:
+    tagger, store, _ = made("window")
+    for size in (1, 4, 100):
+        batches = list(store.windows(size, 2, Order(1, 1)))
+        drawn = np.concatenate([batch.sentences for batch in batches])
+        assert sorted(drawn) == list(range(len(store)))
+        assert {len(batch.targets) for batch in batches[:-1]} <= {size}
+        whole = sum(tagger(batch).nats.item() for batch in store.batches(100))
+        assert sum(tagger(batch).nats.item() for batch in batches) == pytest.approx(whole, rel=1e-6)
+    orders = [next(store.windows(9, 2, Order(1, epoch))).sentences.tolist() for epoch in (1, 1, 2)]
+    assert orders[0] == orders[1] != orders[2]
+
+
+@pytest.mark.parametrize("model", list(TAGGERS))
+def test_words_prepared_apart_have_the_same_features(model: str) -> None:
+    tagger, store, _ = made(model)
+    prepared = torch.cat(list(tagger.prepare(store.table)))
+    for batch in store.batches(9):
+        joined = tagger.encoder.join(prepared, batch.padded(), batch)
+        torch.testing.assert_close(joined, tagger.features(batch), atol=1e-6, rtol=1e-5)
+
+
+def test_sparse_updates_are_those_of_all_rows() -> None:
+    """Under plain gradient descent a row without a gradient does not move."""
+    found = []
+    for sparse in (False, True):
+        tagger, store, _ = made(capitals=0, suffixes=(), letters=0, sparse=sparse)
+        optimizer = OptimizerSet(SgdSettings(rate=0.1, l2=0.5), tagger)
+        assert optimizer.is_sparse == sparse
+        for batch in store.windows(5, 2, Order(1, 1)):
+            optimizer.zero()
+            tagger(batch).nats.backward()
+            optimizer.step(1.0)
+        found.append([parameter.detach().clone() for parameter in tagger.parameters()])
+    for dense, rows in zip(*found, strict=True):
+        torch.testing.assert_close(rows, dense)

@@ -28,6 +28,8 @@ class FeatureSettings(Settings):
     """Length of the word vectors, where no file says it."""
     train_words: bool = True
     """Train the vectors of words that the training text has; further ones stay as they are."""
+    sparse: bool = False
+    """Update only the vectors of words that a step read, which costs as much as they are many."""
     start: Literal["normal", "uniform"] = "normal"
     """How random vectors are drawn: normal with deviation 0.1, or uniform as CS224d's."""
     capitals: int = Field(default=8, ge=0)
@@ -82,7 +84,7 @@ class WordVectors(nn.Module):
         self.settings = settings
         sizes = lexicon.sizes()
         length = settings.words if vectors is None else vectors.shape[1]
-        self.word = nn.Embedding(sizes[WORD], length)
+        self.word = nn.Embedding(sizes[WORD], length, sparse=settings.sparse)
         _begin(self.word, settings.start)
         further = torch.zeros(0, length)
         if vectors is not None:

@@ -1,7 +1,7 @@
 """Outputs of tags: each word on its own, or the whole sentence as a chain."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -133,6 +133,7 @@ class CrfSettings(TagOutputSettings):
     """The tags of a sentence as a linear chain (Lafferty et al. 2001)."""
 
     type: Literal["crf"] = "crf"
+    in_chains: ClassVar[bool] = True
 
     def build(self, features: int, tags: TagSet) -> "Crf":
         """Make the output with fresh weights."""

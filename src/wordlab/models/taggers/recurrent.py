@@ -70,12 +70,12 @@ class BidirectionalEncoder(TagEncoder):
         self.backwards = nn.ModuleList(settings.cell(m, n) for m, n in pairs)
         self.features = widths[-1]
 
-    def forward(self, projected: Tensor, rows: Tensor, batch: TagBatch) -> Tensor:
-        """[U, D] -> [M, F]"""
+    def forward(self, x: Tensor, batch: TagBatch) -> Tensor:
+        """[M + 2, D] -> [M, F]"""
         packing = batch.packing
-        turned = torch.from_numpy(reversed_places(packing)).to(rows.device)
-        sequence = torch.from_numpy(packing.sequence).to(rows.device)
-        h = functional.embedding(rows[: len(batch.words)], projected)
+        turned = torch.from_numpy(reversed_places(packing)).to(x.device)
+        sequence = torch.from_numpy(packing.sequence).to(x.device)
+        h = x[: len(batch.words)]
         for ahead, back in zip(self.forwards, self.backwards, strict=True):
             left = _run(ahead, h, batch.steps)
             right = _run(back, h[turned], batch.steps)[turned]

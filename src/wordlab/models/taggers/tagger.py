@@ -2,11 +2,13 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from typing import ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 
 from wordlab.batching.tagging import TagBatch, WordTable
 from wordlab.config import Settings
@@ -51,18 +53,23 @@ class TagEncoder(nn.Module, ABC):
     features: int
     """Width of the features."""
 
+    @abstractmethod
+    def forward(self, x: Tensor, batch: TagBatch) -> Tensor:
+        """Vectors of the packed words and of the two markers behind, [M + 2, D] -> [M, F]."""
+
     def project(self, x: Tensor) -> Tensor:
         """The share of the work that depends on a word alone. [U, D] -> [U, K]"""
         return x
 
-    @abstractmethod
-    def forward(self, projected: Tensor, rows: Tensor, batch: TagBatch) -> Tensor:
-        """The features of the packed words. [M, F]
+    def join(self, projected: Tensor, rows: Tensor, batch: TagBatch) -> Tensor:
+        """The rest of it: the same features as `forward`. [M, F]
 
         Args:
-            projected: of distinct words, or of each occurrence. [U, K]
+            projected: of distinct words. [U, K]
             rows: which of them the packed words are, and the two markers behind. [M + 2]
         """
+        features: Tensor = self(functional.embedding(rows, projected), batch)
+        return features
 
 
 class TagOutput(nn.Module, ABC):
@@ -92,6 +99,11 @@ class TaggerSettings(Settings, ABC):
 
     type: str
 
+    @property
+    def drawn_radius(self) -> int | None:
+        """Words on each side of one that training draws on its own; None: it draws sentences."""
+        return None
+
     @abstractmethod
     def build(self, inputs: int) -> TagEncoder:
         """Make the encoder with fresh weights.
@@ -105,6 +117,8 @@ class TagOutputSettings(Settings, ABC):
     """Settings of an output of tags; register a subclass in TAG_OUTPUTS under its `type`."""
 
     type: str
+    in_chains: ClassVar[bool] = False
+    """Whether a word's tag depends on those of the others."""
 
     @abstractmethod
     def build(self, features: int, tags: TagSet) -> TagOutput:
@@ -122,10 +136,7 @@ class Tagger(nn.Module):
 
     def features(self, batch: TagBatch) -> Tensor:
         """What the encoder makes of each word. [M, F]"""
-        rows = batch.padded()
-        x = self.words(batch.table, rows)
-        own = torch.arange(len(rows), device=rows.device)
-        features: Tensor = self.encoder(self.encoder.project(x), own, batch)
+        features: Tensor = self.encoder(self.words(batch.table, batch.padded()), batch)
         return features
 
     def forward(self, batch: TagBatch, state: tuple[Tensor, ...] = ()) -> Loss:
@@ -146,8 +157,7 @@ class Tagger(nn.Module):
         Args:
             prepared: of the words of its table. [U, K]
         """
-        features: Tensor = self.encoder(prepared, batch.padded(), batch)
-        return self.output.read(features, batch)
+        return self.output.read(self.encoder.join(prepared, batch.padded(), batch), batch)
 
 
 def build_tagger(

@@ -22,12 +22,20 @@ class WindowSettings(TaggerSettings):
     type: Literal["window"] = "window"
     radius: int = Field(default=2, ge=0)
     """Words on each side."""
+    examples: Literal["sentences", "words"] = "sentences"
+    """What training draws: sentences of about one length; or words one by one, each with its
+    window, for outputs that take a word's tag on its own."""
     hidden: Layers = (200,)
     """Units of each layer."""
     activation: Annotated[str, NameIn(ACTIVATIONS)] = "tanh"
     """Of the hidden units."""
     dropout: Probability = 0.3
     """Of the units of each hidden layer."""
+
+    @property
+    def drawn_radius(self) -> int | None:
+        """The window's, where words are drawn one by one."""
+        return self.radius if self.examples == "words" else None
 
     def build(self, inputs: int) -> "WindowEncoder":
         """Make the encoder with fresh weights."""
@@ -56,24 +64,32 @@ class WindowEncoder(TagEncoder):
     def _layers(self) -> list[nn.Linear]:
         return [layer for layer in self.layers if isinstance(layer, nn.Linear)]
 
+    def forward(self, x: Tensor, batch: TagBatch) -> Tensor:
+        """[M + 2, D] -> [M, F]"""
+        first = self._layers()[0]
+        return self._above(product(batch.around(x, self.settings.radius), first.weight, first.bias))
+
     def project(self, x: Tensor) -> Tensor:
         """What a word adds to the first layer from each place of the window, side by side.
 
-        A product of the word alone: in use, one for each distinct word and not for each window.
-        [U, D] -> [U, (2 radius + 1) H]
+        In use, one product for each distinct word and not for each window. [U, D] -> [U, P H]
         """
         first = self._layers()[0].weight
         by_place = first.view(len(first), 2 * self.settings.radius + 1, -1)
         return product(x, by_place.transpose(0, 1).flatten(0, 1))
 
-    def forward(self, projected: Tensor, rows: Tensor, batch: TagBatch) -> Tensor:
-        """Add up what the words of each window add. [U, K] -> [M, F]"""
-        first, *further = self._layers()
+    def join(self, projected: Tensor, rows: Tensor, batch: TagBatch) -> Tensor:
+        """Add up what the words of each window add. [U, P H] -> [M, F]"""
+        first = self._layers()[0]
         width = 2 * self.settings.radius + 1
         around = rows[batch.neighbours(self.settings.radius).to(rows.device)]
-        pieces = projected.view(-1, len(first.weight))
         index = around * width + torch.arange(width, device=rows.device)
-        h = functional.embedding_bag(index, pieces, mode="sum") + first.bias
+        pieces = projected.view(-1, len(first.weight))
+        return self._above(functional.embedding_bag(index, pieces, mode="sum") + first.bias)
+
+    def _above(self, h: Tensor) -> Tensor:
+        """The hidden units over what the first layer's products are."""
+        _, *further = self._layers()
         h = self._finish(h)
         for layer in further:
             h = self._finish(product(h, layer.weight, layer.bias))
