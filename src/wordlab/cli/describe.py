@@ -30,16 +30,27 @@ def describe(
     from wordlab.config import apply_overrides, read_toml, validate
     from wordlab.errors import WordlabError
     from wordlab.inspection.cost import cost_of, model_tables
+    from wordlab.inspection.tagger import tagger_tables
     from wordlab.models.language_model import NetworkSettings, build_model
     from wordlab.recipes import RECIPES, read_recipe
     from wordlab.runs.model_files import MIXTURE
+    from wordlab.runs.opening import is_tagger
     from wordlab.runs.run import Run
     from wordlab.runs.settings import RunSettings
+    from wordlab.runs.tagger_run import TaggerRun
 
     data: dict[str, object] = {}
     if what and Path(what, MIXTURE).exists():
         run = Run.load(what)
         show(model_tables(run.model, run.settings.training))
+        return
+    if what and is_tagger(what):
+        tagger = TaggerRun.load(what)
+        tables = tagger_tables(tagger.model, tagger.lexicon, tagger.tag_set)
+        if as_json:
+            show_json({table.title: table.records() for table in tables})
+        else:
+            show(tables)
         return
     if what and Path(what).is_dir():
         run = Run.load(what)

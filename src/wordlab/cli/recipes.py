@@ -96,4 +96,4 @@ def run(
     if not as_json:
         note(f"{recipe.summary} Run folder: {path}")
     training = started(settings, path, source=name)
-    train_and_summarise(training, as_json=as_json, sentences=3)
+    train_and_summarise(training, as_json=as_json, sentences=3, beside=recipe.beside)

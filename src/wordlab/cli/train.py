@@ -1,6 +1,6 @@
 """`wordlab train`: from a text to a run folder."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -97,12 +97,17 @@ def given_settings(
 
 
 def train_and_summarise(
-    training: "TrainingRun | TaggerTraining", *, as_json: bool, sentences: int = 0
+    training: "TrainingRun | TaggerTraining",
+    *,
+    as_json: bool,
+    sentences: int = 0,
+    beside: Mapping[str, float] | None = None,
 ) -> None:
     """Train, then print the kept model's figures on the validation text and where the run lies.
 
     Args:
         sentences: how many a language model is to generate and print, too.
+        beside: a document's figures of a tagger, to be shown beside the tagger's own.
     """
     from wordlab.runs.training_run import TrainingRun
 
@@ -111,13 +116,13 @@ def train_and_summarise(
     if isinstance(training, TrainingRun):
         _language_model(training, as_json=as_json, sentences=sentences)
     else:
-        _tagger(training, as_json=as_json)
+        _tagger(training, as_json=as_json, beside=beside or {})
 
 
-def _tagger(training: "TaggerTraining", *, as_json: bool) -> None:
+def _tagger(training: "TaggerTraining", *, as_json: bool, beside: Mapping[str, float]) -> None:
     """Train a tagger and print its figures."""
     from wordlab.cli.progress import train_and_show
-    from wordlab.table import Table, Value
+    from wordlab.table import Column, Table, Value
 
     run = training.run
     words = {
@@ -150,6 +155,11 @@ def _tagger(training: "TaggerTraining", *, as_json: bool) -> None:
     figures["seconds"] = f"{progress.seconds:.1f}"
     about = Table.of_pairs("Run", [(key.replace("_", " "), v) for key, v in figures.items()])
     show([evaluation.entity_table(), evaluation.token_table(), about])
+    if beside:
+        own = evaluation.as_json()
+        rows = [(name.replace("_", " "), value, 100 * own[name]) for name, value in beside.items()]
+        columns = ("figure in %", Column("document", 2), Column("here", 2))
+        show([Table.of("Beside the document", columns, rows)])
 
 
 def _language_model(training: "TrainingRun", *, as_json: bool, sentences: int) -> None:

@@ -34,6 +34,7 @@ class Recipe:
         document: that of the document that it follows, put right.
         reference: that of another implementation of the same task.
         reached: that of this recipe with seed 1.
+        beside: further figures of the document, under the names that `--json` gives them.
         settings: of the run, as plain values; data paths are relative to the data sets' folder.
     """
 
@@ -44,6 +45,7 @@ class Recipe:
     document: float | None
     reference: float | None
     reached: float | None
+    beside: dict[str, float]
     settings: dict[str, Any]
 
     def settings_on(self, root: Path) -> dict[str, Any]:
@@ -76,6 +78,7 @@ def read_recipe(name: str) -> Recipe:
         about.get("document"),
         about.get("reference"),
         about.get("reached"),
+        about.get("beside", {}),
         settings,
     )
 
