@@ -80,6 +80,13 @@ def test_tagging_keeps_the_text_and_its_offsets(tagger: TaggerRun) -> None:
     assert first.tags("BIOES")[3] == "S-LOC"
 
 
+def test_a_damaged_history_is_told(tagger: TaggerRun, tmp_path: Path) -> None:
+    copied = Path(shutil.copytree(tagger.path, tmp_path / "copied"))
+    (copied / "history.jsonl").write_text('{"epoch": 1}\n')
+    with pytest.raises(WordlabError, match="is no training history"):
+        _ = TaggerRun.load(copied).history
+
+
 def test_a_stream_is_tagged_as_it_comes(tagger: TaggerRun) -> None:
     asked = []
 

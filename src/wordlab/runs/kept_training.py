@@ -4,16 +4,16 @@ import json
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 from torch import Tensor
 
 from wordlab.errors import WordlabError
-from wordlab.runs.files import read_tensors, write_tensors, write_whole
+from wordlab.runs.files import read_tensors, write_tensors
+from wordlab.runs.history import write_history
 from wordlab.runs.model_files import MODEL
-from wordlab.runs.run import CHECKPOINT, HISTORY
+from wordlab.runs.run import CHECKPOINT
 from wordlab.training.progress import Epoch, Progress, Step
 from wordlab.training.settings import TrainingSettings
 
@@ -84,7 +84,7 @@ class KeptTraining(ABC, Generic[R]):
             if epoch.best:
                 about = {**self.metadata, "epoch": str(epoch.epoch)}
                 write_tensors(self.path / MODEL, self.trainer.best_weights(), about)
-            self._save_history()
+            write_history(self.path, self.trainer.progress.history)
             self.save_checkpoint()
             yield epoch
 
@@ -94,10 +94,6 @@ class KeptTraining(ABC, Generic[R]):
         about = {**self.metadata, "progress": progress}
         write_tensors(self.path / CHECKPOINT, self.trainer.tensors(), about)
         self._saved = time.monotonic()
-
-    def _save_history(self) -> None:
-        rows = (json.dumps(asdict(row)) + "\n" for row in self.trainer.progress.history)
-        write_whole(self.path / HISTORY, "".join(rows).encode())
 
     def go_on(self) -> None:
         """Take back the state of the last checkpoint, if there is one.

@@ -1,6 +1,5 @@
 """A trained run, opened from its folder: evaluate, score, generate."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,6 +26,7 @@ from wordlab.models.language_model import (
     LanguageModel,
     Predictor,
 )
+from wordlab.runs.history import read_history
 from wordlab.runs.model_files import (
     SETTINGS,
     VOCABULARY,
@@ -37,7 +37,7 @@ from wordlab.runs.model_files import (
 from wordlab.runs.settings import RunSettings
 from wordlab.training.progress import Epoch
 
-CHECKPOINT, HISTORY, ENVIRONMENT = "checkpoint.safetensors", "history.jsonl", "environment.json"
+CHECKPOINT, ENVIRONMENT = "checkpoint.safetensors", "environment.json"
 CORPUS = "corpus"
 
 YARDSTICK_TOKENS = 20_000_000
@@ -116,14 +116,7 @@ class Run:
     @cached_property
     def history(self) -> list[Epoch]:
         """What each finished epoch did."""
-        path = self.path / HISTORY
-        if not path.exists():
-            return []
-        try:
-            lines = path.read_text(encoding="utf-8").splitlines()
-            return [Epoch(**json.loads(line)) for line in lines]
-        except (ValueError, TypeError) as error:
-            raise WordlabError(f"is no training history: {error}", where=str(path)) from None
+        return read_history(self.path)
 
     @property
     def environment(self) -> dict[str, Any]:

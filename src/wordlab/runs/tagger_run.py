@@ -24,11 +24,12 @@ from wordlab.evaluation.tagging.reading import Tagged, read_store
 from wordlab.models.taggers.glossary import Glossary
 from wordlab.models.taggers.tagger import Tagger, build_tagger
 from wordlab.runs.files import read_tensors, write_json
+from wordlab.runs.history import read_history
 from wordlab.runs.model_files import MODEL, SETTINGS
 from wordlab.runs.tagger_settings import TaggerRunSettings
 from wordlab.training.progress import Epoch
 
-LEXICON, VECTORS, HISTORY = "lexicon.json", "vectors.safetensors", "history.jsonl"
+LEXICON, VECTORS = "lexicon.json", "vectors.safetensors"
 CALIBRATION = "calibration.json"
 CORPUS = "corpus"
 
@@ -173,11 +174,7 @@ class TaggerRun:
     @cached_property
     def history(self) -> list[Epoch]:
         """What each finished epoch did."""
-        path = self.path / HISTORY
-        if not path.exists():
-            return []
-        lines = path.read_text(encoding="utf-8").splitlines()
-        return [Epoch(**json.loads(line)) for line in lines]
+        return read_history(self.path)
 
     def sentences(self, name: str) -> list[LabelledSentence]:
         """The run's own text "train" or "validation"."""
