@@ -1,7 +1,7 @@
 """Every setting there is: its name, default and meaning, from the settings classes themselves."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from wordlab.config import Settings
 from wordlab.corpus.labelled.doctor import LabelledSettings
@@ -11,7 +11,11 @@ from wordlab.models.language_model import MODELS, OUTPUT_LAYERS
 from wordlab.models.taggers.features import FeatureSettings
 from wordlab.models.taggers.tagger import TAG_OUTPUTS, TAGGERS
 from wordlab.runs.settings import DataSettings
-from wordlab.runs.tagger_settings import TaggerDataSettings, TaggerTrainingSettings
+from wordlab.runs.tagger_settings import (
+    TaggerDataSettings,
+    TaggerRunSettings,
+    TaggerTrainingSettings,
+)
 from wordlab.table import Table
 from wordlab.training.optimizers import OPTIMIZERS
 from wordlab.training.schedules import SCHEDULES
@@ -20,7 +24,10 @@ from wordlab.training.settings import Stage, TrainingSettings
 
 def settings_tables() -> list[Table]:
     """One table a section, and one a registered part."""
-    return [Table.of(title, _HEADS, _rows(name, cls)) for title, name, cls in _sections()]
+    return [
+        Table.of(title, _HEADS, _rows(name, cls, cls.model_fields))
+        for title, name, cls in _sections()
+    ] + [Table.of(title, _HEADS, _rows(name, cls, fields)) for title, name, cls, fields in _PARTS]
 
 
 _HEADS = ("setting", "default", "meaning")
@@ -47,13 +54,26 @@ def _sections() -> Iterator[tuple[str, str, type[Settings]]]:
         yield f"model, a tagger of type {kind}", "model", tagger
     for kind, tags in TAG_OUTPUTS.items():
         yield f"output, of a tagger, type {kind}", "output", tags
-    yield "training, of a tagger where it differs", "training", TaggerTrainingSettings
 
 
-def _rows(section: str, cls: type[Settings]) -> Iterator[tuple[str, str, str]]:
-    own = cls.__annotations__ if cls is TaggerTrainingSettings else cls.model_fields
-    for name, field in cls.model_fields.items():
-        if name == "type" or name not in own:
+_PARTS: tuple[tuple[str, str, type[Settings], Iterable[str]], ...] = (
+    (
+        "training, of a tagger where it differs",
+        "training",
+        TaggerTrainingSettings,
+        TaggerTrainingSettings.__annotations__,
+    ),
+    ("in no section, of a tagger", "", TaggerRunSettings, ("task", "scheme")),
+)
+"""Settings of which only some fields are to be listed."""
+
+
+def _rows(
+    section: str, cls: type[Settings], fields: Iterable[str]
+) -> Iterator[tuple[str, str, str]]:
+    for name in fields:
+        field = cls.model_fields[name]
+        if name == "type":
             continue
         if field.is_required():
             default = "needed"
@@ -62,4 +82,4 @@ def _rows(section: str, cls: type[Settings]) -> Iterator[tuple[str, str, str]]:
             plain = value.model_dump(mode="json") if isinstance(value, Settings) else value
             is_part = isinstance(plain, dict) and "type" in plain
             default = plain["type"] if is_part else json.dumps(plain, ensure_ascii=False)
-        yield f"{section}.{name}", default, " ".join((field.description or "").split())
+        yield f"{section}.{name}".lstrip("."), default, " ".join((field.description or "").split())
