@@ -36,10 +36,14 @@ def run_recipe(name: str, seed: int, runs: Path) -> dict[str, Any]:
             if begun
             else ["recipes", "run", name, "--run", folder, "--seed", seed]
         )
-        began = time.perf_counter()
+        began, before = time.perf_counter(), os.times()
         printed = wordlab(*arguments)
+        after = os.times()
         # Of a run that was cut, the time of preparing its text is no longer known.
         printed["wall_seconds"] = printed["seconds"] if begun else time.perf_counter() - began
+        if not begun:
+            user = after.children_user - before.children_user
+            printed["cpu_seconds"] = user + after.children_system - before.children_system
         figures.write_text(json.dumps(printed, indent=2) + "\n")
     found: dict[str, Any] = json.loads(figures.read_text())
     return found

@@ -29,6 +29,7 @@ STAGES = (
     "rendering",
     "recipes",
     "sklearn",
+    "spacy",
     "cli",
 )
 BESIDE = {("training", "generation"), ("generation", "training")}
