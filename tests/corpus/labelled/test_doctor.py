@@ -226,6 +226,12 @@ def test_reading_refuses_what_the_doctor_would_report(tmp_path: Path) -> None:
     assert "wordlab check" in str(raised.value)
 
 
+def test_unseen_characters_are_reported_but_do_not_keep_a_file_from_use(tmp_path: Path) -> None:
+    (tmp_path / "a.conll").write_text(CLEAN.replace("left O", "le\u200bft O"))
+    assert [fault.kind for fault in diagnose(tmp_path / "a.conll").faults] == ["unseen character"]
+    assert "le\u200bft" in read_labelled([tmp_path / "a.conll"])[0].words
+
+
 def test_documents_are_numbered_on(tmp_path: Path) -> None:
     (tmp_path / "a.conll").write_text("-DOCSTART- O\n\n" + CLEAN + "-DOCSTART- O\n\nBo B-PER\n")
     found = read_labelled([tmp_path / "a.conll", tmp_path / "a.conll"])

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from wordlab.corpus.labelled.columns import Block, Columns, Row
 from wordlab.corpus.labelled.doubts import Placed
-from wordlab.corpus.labelled.faults import Edit, Fault
+from wordlab.corpus.labelled.faults import UNSEEN, Edit, Fault
 from wordlab.corpus.labelled.records import with_records
 from wordlab.corpus.labelled.schemes import Scheme
 from wordlab.corpus.labelled.spans import LabelledSentence, Source
@@ -117,7 +117,7 @@ def unseen_characters(examination: Examination) -> Iterator[Fault]:
             code = f"U+{ord(hidden[0]):04X}"
             seen = "".join(c for c in word if c not in hidden)
             yield Fault(
-                "unseen character",
+                UNSEEN,
                 row.line,
                 row.starts[columns.word],
                 f"{seen!r} holds {code} ({unicodedata.name(hidden[0], 'a control character')})",

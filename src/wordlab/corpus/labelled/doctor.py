@@ -12,7 +12,7 @@ from wordlab.config import NameIn, Settings
 from wordlab.corpus.labelled.column_checks import CHECKS, Examination, needless_letters
 from wordlab.corpus.labelled.columns import Columns, read_columns
 from wordlab.corpus.labelled.doubts import LOOKS, Placed
-from wordlab.corpus.labelled.faults import Fault
+from wordlab.corpus.labelled.faults import UNSEEN, Fault
 from wordlab.corpus.labelled.naming import name_scheme
 from wordlab.corpus.labelled.records import read_records
 from wordlab.corpus.labelled.schemes import SCHEMES
@@ -95,16 +95,17 @@ def read_labelled(
 ) -> list[LabelledSentence]:
     """Read the sentences of labelled files, all of them or none.
 
-    Documents are numbered on from file to file.
+    Documents are numbered on from file to file. Unseen characters in words are read as they stand.
 
     Raises:
-        WordlabError: at the first fault of a file, with the number of its faults.
+        WordlabError: at the first other fault of a file, with the number of its faults.
     """
     sentences: list[LabelledSentence] = []
     for path in paths:
         found = diagnose(path, settings, doubts=False)
-        if found.faults:
-            first, count = found.faults[0], len(found.faults)
+        faults = [fault for fault in found.faults if fault.kind != UNSEEN]
+        if faults:
+            first, count = faults[0], len(faults)
             others = "the only fault" if count == 1 else f"the first of {count:,} faults"
             raise WordlabError(
                 f"{first.what}; {first.mend} ({others})",

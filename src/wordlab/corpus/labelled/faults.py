@@ -7,6 +7,10 @@ from typing import Literal
 from wordlab.table import Table
 
 
+UNSEEN = "unseen character"
+"""The kind of faults that leave no doubt which words and tags are meant: a file can be used."""
+
+
 @dataclass(frozen=True, slots=True)
 class Edit:
     """A change to a file.
