@@ -242,6 +242,13 @@ FAULTS = (
         "tests/cli/test_sweep.py",
     ),
     Fault(
+        "the worst tagger of a sweep named best",
+        "inspection/sweep.py",
+        "(max if higher else min)",
+        "(min if higher else max)",
+        "tests/inspection/test_sweep.py",
+    ),
+    Fault(
         "a failing training stops the sweep in silence",
         "cli/sweep.py",
         "    if failed:\n        raise",
