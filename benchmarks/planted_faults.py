@@ -249,6 +249,13 @@ FAULTS = (
         "tests/inspection/test_sweep.py",
     ),
     Fault(
+        "the parts of a learning curve trained on the whole text",
+        "runs/learning_curve.py",
+        "folder, train=text, validation",
+        'folder, train=run.sentences("train"), validation',
+        "tests/runs/test_learning_curve.py",
+    ),
+    Fault(
         "a failing training stops the sweep in silence",
         "cli/sweep.py",
         "    if failed:\n        raise",
