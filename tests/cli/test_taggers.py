@@ -134,9 +134,34 @@ def test_tag_in_every_format(folder: Path) -> None:
     HTMLParser().feed(page)
 
 
+def test_second_readings(folder: Path) -> None:
+    expected = list(TaggerRun.load(folder / "run").readings((folder / "lines.txt").read_text()))
+    first, rest = expected[0], expected[1:]
+    assert first.second is not None
+    above = str(first.probability + 1e-3)
+    shown = wordlab("tag", "run", "lines.txt", "--second", "--below", above, cwd=folder)
+    lines = shown.stdout.splitlines()
+    doubtful = sum(each.probability < float(above) for each in rest)
+    assert len(lines) == 4 + doubtful
+    for entity in first.best.entities:
+        assert f"[{entity.type} {entity.text}]" in lines[0]
+    odds = f"    or, {first.second_probability:.3f} against {first.probability:.3f}: "
+    assert lines[1].startswith(odds)
+    for entity in first.second.entities:
+        assert f"[{entity.type} {entity.text}]" in lines[1]
+    done = wordlab("tag", "run", "lines.txt", "--second", "--below", above, "--json", cwd=folder)
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    assert records[0]["probability"] == pytest.approx(first.probability)
+    assert records[0]["second"]["probability"] == pytest.approx(first.second_probability)
+    found = [(e["start"], e["end"], e["type"]) for e in records[0]["second"]["entities"]]
+    assert found == [(e.start, e.end, e.type) for e in first.second.entities]
+    assert (records[1]["words"], records[1]["second"]) == ([], None)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["tag", "run", "lines.txt", "--second", "--format", "html"], "--second: goes with"),
         (["tag", "run", "none.txt"], "none.txt: there is no such file"),
         (["tag", "run", "lines.txt", "--format", "xml"], "--format: 'xml' is no format"),
         (["tag", "run", "lines.txt", "--scheme", "XYZ"], "'XYZ' is no tagging scheme"),
