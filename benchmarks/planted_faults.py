@@ -78,6 +78,20 @@ FAULTS = (
         "tests/models/taggers",
     ),
     Fault(
+        "a second reading that is told apart by types alone",
+        "models/taggers/paths.py",
+        "goes_on = fits[here, None, :] & spelling.meets(here)",
+        "goes_on = fits[here, None, :] & np.ones_like(spelling.joins)",
+        "tests/models/taggers/test_paths.py",
+    ),
+    Fault(
+        "a reading's probability without the other ways to spell it",
+        "models/taggers/paths.py",
+        "total: Floats = np.logaddexp.reduce(",
+        "total: Floats = np.max(",
+        "tests/models/taggers/test_paths.py",
+    ),
+    Fault(
         "an entity's probability without what may not follow it",
         "models/taggers/chains.py",
         "out_of = free[tags[row[inner]]]",
@@ -240,6 +254,20 @@ FAULTS = (
         "    if (run / SETTINGS).exists():\n",
         "    if False:\n",
         "tests/cli/test_sweep.py",
+    ),
+    Fault(
+        "the worst tagger of a sweep named best",
+        "inspection/sweep.py",
+        "(max if higher else min)",
+        "(min if higher else max)",
+        "tests/inspection/test_sweep.py",
+    ),
+    Fault(
+        "the parts of a learning curve trained on the whole text",
+        "runs/learning_curve.py",
+        "folder, train=text, validation",
+        'folder, train=run.sentences("train"), validation',
+        "tests/runs/test_learning_curve.py",
     ),
     Fault(
         "a failing training stops the sweep in silence",

@@ -1,6 +1,7 @@
 """`wordlab sweep` through real processes: finished, stopped, killed and failing trainings."""
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -13,6 +14,8 @@ import pytest
 
 from commands import refusal, wordlab
 from wordlab.runs.run import CHECKPOINT, Run
+from wordlab.runs.tagger_run import TaggerRun
+from wordlab.samples import entities
 
 TINY = ("--set", "model.n=3", "--set", "model.embedding=6", "--set", "training.batch=16")
 
@@ -167,6 +170,9 @@ def test_a_failing_training_stops_no_other(texts: Path, tmp_path: Path) -> None:
         (["TEXT", "--validation", "no.txt"], "no.txt: there is no such file"),
         (["TEXT", "--set", "model.hiden=8,9"], "model.hiden: unknown setting"),
         (["TEXT", "--jobs", "0"], "--jobs"),
+        (["cmu10707-best", "--task", "tagger"], "a recipe brings its own texts and task"),
+        (["TEXT", "--task", "parser"], "'parser' is no task; allowed: language-model, tagger"),
+        (["TEXT", "--task", "tagger", "--set", "model.n=3"], "model.n: unknown setting"),
         (["TEXT", "--run", "."], "is there already and is no sweep's folder"),
     ],
 )
@@ -175,6 +181,36 @@ def test_bad_options(texts: Path, tmp_path: Path, arguments: list[str], message:
     found = [str(texts / "train.txt") if a == "TEXT" else a for a in arguments]
     assert message in refusal("sweep", *found, cwd=tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["settings.toml"]
+
+
+def test_taggers_are_swept_by_their_f1(tmp_path: Path) -> None:
+    (tmp_path / "entities.iob2").write_text(entities())
+    (tmp_path / "small.toml").write_text(
+        "task = 'tagger'\n[features]\nwords = 8\n[training]\nepochs = 2\n"
+    )
+    command = ("sweep", "small.toml", "entities.iob2", "--seeds", "2", "--set", "model.hidden=16")
+    done = wordlab(*command, "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    shown = json.loads(done.stdout)
+    assert shown["figure"] == "entity F1"
+    scores = [cell["figures"]["entity_f1"] for cell in shown["cells"]]
+    (row,) = shown["settings"]
+    assert row["entity F1"] == pytest.approx(sum(scores) / 2)
+    assert row["entity F1 ±"] == pytest.approx(abs(scores[0] - scores[1]) / math.sqrt(2))
+    folder = tmp_path / shown["folder"]
+    for cell in shown["cells"]:
+        run = TaggerRun.load(tmp_path / cell["figures"]["run"])
+        assert run.settings.training.seed == cell["seed"]
+        assert cell["figures"]["parameters"] == sum(p.numel() for p in run.model.parameters())
+        assert cell["figures"]["validation_text"]["sha256"]
+    pictures = {f"entity-f1-{cost}.svg" for cost in ("seconds", "parameters")}
+    assert pictures <= set(os.listdir(folder))
+    # As if killed after the last epoch of one: it is resumed, the other is not run again.
+    next((folder / "cells").glob("*seed=1*.json")).unlink()
+    again = wordlab(*command, cwd=tmp_path)
+    assert "2 trainings, 1 of them finished before" in again.stderr
+    assert f"seed 1: entity F1 {100 * scores[0]:.2f} % in" in again.stderr
+    assert "entity F1 ±" in again.stdout
 
 
 def test_a_recipe_is_swept_on_its_own_data(texts: Path, tmp_path: Path) -> None:

@@ -60,6 +60,31 @@ def test_evaluate(folder: Path) -> None:
     assert "more are left out" in shown
 
 
+def test_the_learning_curve(folder: Path, tmp_path: Path) -> None:
+    settings = {
+        "data": {"train": [str(folder / "entities.iob2")]},
+        "features": {"words": 8},
+        "model": {"hidden": [8]},
+        "training": {"epochs": 2},
+    }
+    train_tagger(run=tmp_path / "run", settings=settings)
+    arguments = ("evaluate", "run", folder / "entities.iob2", "--curve")
+    message = refusal(*arguments, "--chart", "curve.gif", cwd=tmp_path)
+    assert "curve.gif: 'gif' is no picture format" in message
+    assert not (tmp_path / "run" / "curve").exists()
+    done = wordlab(*arguments, "--chart", "curve.svg", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("val F1") == 2
+    assert "run/curve/half: training on" in done.stderr
+    rows = [line.split() for line in done.stdout.splitlines()]
+    assert [row[0] for row in rows[3:6]] == ["quarter", "half", "all"]
+    assert (tmp_path / "curve.svg").read_text().startswith("<svg")
+    again = wordlab(*arguments, "--json", cwd=tmp_path)
+    assert "training on" not in again.stderr
+    printed = json.loads(again.stdout)["curve"]
+    assert [f"{100 * point['entity_f1']:.2f}" for point in printed] == [r[3] for r in rows[3:6]]
+
+
 def test_compare(folder: Path, tmp_path: Path) -> None:
     settings = {
         "data": {"train": [str(folder / "entities.iob2")]},
@@ -109,14 +134,43 @@ def test_tag_in_every_format(folder: Path) -> None:
     HTMLParser().feed(page)
 
 
+def test_second_readings(folder: Path) -> None:
+    expected = list(TaggerRun.load(folder / "run").readings((folder / "lines.txt").read_text()))
+    first, rest = expected[0], expected[1:]
+    assert first.second is not None
+    above = str(first.probability + 1e-3)
+    shown = wordlab("tag", "run", "lines.txt", "--second", "--below", above, cwd=folder)
+    lines = shown.stdout.splitlines()
+    doubtful = sum(each.probability < float(above) for each in rest)
+    assert len(lines) == 4 + doubtful
+    for entity in first.best.entities:
+        assert f"[{entity.type} {entity.text}]" in lines[0]
+    odds = f"    or, {first.second_probability:.3f} against {first.probability:.3f}: "
+    assert lines[1].startswith(odds)
+    for entity in first.second.entities:
+        assert f"[{entity.type} {entity.text}]" in lines[1]
+    done = wordlab("tag", "run", "lines.txt", "--second", "--below", above, "--json", cwd=folder)
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    assert records[0]["probability"] == pytest.approx(first.probability)
+    assert records[0]["second"]["probability"] == pytest.approx(first.second_probability)
+    found = [(e["start"], e["end"], e["type"]) for e in records[0]["second"]["entities"]]
+    assert found == [(e.start, e.end, e.type) for e in first.second.entities]
+    assert (records[1]["words"], records[1]["second"]) == ([], None)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["tag", "run", "lines.txt", "--second", "--format", "html"], "--second: goes with"),
         (["tag", "run", "none.txt"], "none.txt: there is no such file"),
         (["tag", "run", "lines.txt", "--format", "xml"], "--format: 'xml' is no format"),
         (["tag", "run", "lines.txt", "--scheme", "XYZ"], "'XYZ' is no tagging scheme"),
         (["tag", "run", "lines.txt", "--tokens", "XYZ"], "'XYZ' is no tokenizer"),
         (["evaluate", "run", "lines.txt"], "lines.txt:"),
+        (
+            ["evaluate", "run", "entities.iob2", "--chart", "c.svg"],
+            "--chart: is of a learning curve; add --curve",
+        ),
         (["score", "run", "lines.txt"], "is the run of a tagger, not of a language model"),
         (["describe", "conll2003-window"], "these are of a tagger, and a language model is asked"),
         (["describe", "run"], "is the run of a tagger, not of a language model"),
@@ -148,6 +202,8 @@ def test_refusals(folder: Path, arguments: list[str], message: str) -> None:
 
 def test_a_language_model_is_no_tagger(run: Run, folder: Path) -> None:
     assert "is the run of a language model" in refusal("tag", run.path, "lines.txt", cwd=folder)
+    message = refusal("evaluate", run.path, "entities.iob2", "--curve", cwd=folder)
+    assert "is the run of a language model, not of a tagger" in message
     message = refusal("compare", "run", run.path, "entities.iob2", cwd=folder)
     assert "is the run of a language model, not of a tagger" in message
 

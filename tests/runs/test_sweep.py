@@ -11,6 +11,7 @@ from wordlab.config import apply_overrides, split_values
 from wordlab.errors import WordlabError
 from wordlab.runs import sweep
 from wordlab.runs.sweep import Cell, SweepFolder, cells_of
+from wordlab.runs.tagger_settings import TaggerRunSettings
 
 BASE = {"data": {"train": ["t.txt"]}, "training": {"epochs": 2}}
 
@@ -67,6 +68,13 @@ def test_a_part_can_be_swept_with_its_settings() -> None:
     assert [c.settings.training.optimizer.type for c in found] == ["adam", "sgd"]
 
 
+def test_the_cells_may_be_taggers() -> None:
+    found = cells("model.radius=1,2", base={**BASE, "task": "tagger"})
+    assert [type(c.settings) for c in found] == [TaggerRunSettings] * 2
+    assert [c.settings.model.radius for c in found] == [1, 2]  # type: ignore[union-attr]
+    assert len({c.name for c in found}) == 2
+
+
 def test_the_same_settings_have_the_same_name_and_no_others() -> None:
     first, second = cells("model.hidden=8,9")
     assert first.name.startswith("hidden=8,seed=1-")
@@ -91,6 +99,8 @@ def test_without_a_value_to_vary_there_are_the_seeds() -> None:
         (["model.hidden=8", "model.hidden=9"], "--set model.hidden: is given twice"),
         (["model.hidden=8,[8]"], "model.hidden=\\[8\\] seed 1 are the same training"),
         (["training.seed=1,2"], "the seeds run from 1 to --seeds"),
+        (["task=tagger,language-model"], "--set task: no figure compares language models with"),
+        (["task=tagger", "model.n=3,4"], "model.n: unknown setting; allowed: type, "),
         (["model.hiden=1,2"], "model.hiden: unknown setting; did you mean 'hidden'"),
         (["model.activation=tanh,tan"], "model.activation: 'tan' is no activation"),
         (

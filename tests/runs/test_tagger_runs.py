@@ -101,6 +101,45 @@ def test_a_stream_is_tagged_as_it_comes(tagger: TaggerRun) -> None:
     assert len(asked) == 5
 
 
+def test_doubtful_sentences_have_a_second_reading(tagger: TaggerRun) -> None:
+    words = [sentence.words for sentence in tagger.sentences("validation")]
+    found = list(tagger.readings(words))
+    assert [each.best for each in found] == tagger.tag(words)
+    for each in found:
+        assert each.second is not None
+        assert each.second.text == each.best.text
+        spans = [
+            {(e.first_word, e.last_word, e.type) for e in reading.entities}
+            for reading in (each.best, each.second)
+        ]
+        assert spans[0] != spans[1]
+        assert 0 <= each.second_probability <= each.probability
+        assert each.probability + each.second_probability <= 1 + 1e-12
+        # A whole reading is no surer than any entity of it.
+        for entity in each.best.entities:
+            assert each.probability <= entity.probability + 1e-12
+        for entity in each.second.entities:
+            assert each.second_probability <= entity.probability + 1e-12
+            assert each.second.text[entity.start : entity.end] == entity.text
+
+
+def test_only_doubtful_sentences_have_one(tagger: TaggerRun) -> None:
+    text = "\n".join(" ".join(s.words) for s in tagger.sentences("validation")) + "\n\n"
+    every = list(tagger.readings(text, tokens="spaces"))
+    sure = sorted(each.probability for each in every[:-1])
+    below = sure[len(sure) // 3]
+    found = list(tagger.readings(text, tokens="spaces", below=below, at_once=50))
+    assert (found[-1].best.words, found[-1].probability, found[-1].second) == ((), 1.0, None)
+    for each, before in zip(found, every, strict=True):
+        assert each.probability == pytest.approx(before.probability)
+        assert (each.second is not None) == (each.probability < below)
+        if each.second is None:
+            assert each.second_probability == 0
+        else:
+            assert before.second is not None
+            assert each.second.tags() == before.second.tags()
+
+
 @pytest.mark.parametrize("model", list(TAGGERS))
 @pytest.mark.parametrize("output", list(TAG_OUTPUTS))
 def test_a_stopped_training_goes_on_to_the_bit(

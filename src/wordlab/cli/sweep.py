@@ -15,11 +15,12 @@ import typer
 
 from wordlab.cli.recipes import DataFolder, data_folder
 from wordlab.cli.terminal import Json, note, show, show_json, write_chart
-from wordlab.cli.train import given_settings
+from wordlab.cli.train import TaskOption, given_settings
 from wordlab.corpus.readers import STANDARD_INPUT
 from wordlab.errors import WordlabError
 
 if TYPE_CHECKING:
+    from wordlab.inspection.sweep import Standard
     from wordlab.runs.sweep import Cell, Outcome, SweepFolder
 
 
@@ -54,21 +55,24 @@ def sweep(
         list[str],
         typer.Option("--validation", help="Validation text; without one, some is held out."),
     ] = [],  # noqa: B006
+    task: TaskOption = "",
     as_json: Json = False,
 ) -> None:
     """Train a grid of settings; the same command goes on where it was stopped or killed."""
     from wordlab.corpus.text import require_file
+    from wordlab.inspection.sweep import standard_of
     from wordlab.runs.sweep import SweepFolder, cells_of
 
-    base = _base(what, data, validation)
+    base = _base(what, data, validation, task)
     cells = cells_of(base.settings_with, changes, seeds, source=base.source)
     for path in _texts(cells):
         require_file(path)
     place = SweepFolder(folder or Path("runs") / f"sweep-{base.name}")
-    outcomes = _train(place, cells, base, jobs)
-    _write_tables(place, outcomes)
-    _write_charts(place, outcomes)
-    _report(place, outcomes, as_json=as_json)
+    standard = standard_of(cells, base.figure)
+    outcomes = _train(place, cells, base, jobs, standard)
+    _write_tables(place, outcomes, standard)
+    _write_charts(place, outcomes, standard)
+    _report(place, outcomes, standard, as_json=as_json)
 
 
 @dataclass(frozen=True)
@@ -79,20 +83,22 @@ class _Base:
     source: str
     settings_with: Callable[[Sequence[str]], dict[str, Any]]
     command: Sequence[str]
+    figure: str = ""
+    """The one that a recipe is held against; else the usual one of its task."""
 
 
-def _base(what: Sequence[str], data: Path | None, validation: Sequence[str]) -> _Base:
+def _base(what: Sequence[str], data: Path | None, validation: Sequence[str], task: str) -> _Base:
     """Tell a recipe, a settings file and texts apart."""
     from wordlab.config import apply_overrides
     from wordlab.recipes import RECIPES, read_recipe
 
     first, *rest = what
     if first in RECIPES:
-        if rest or validation:
+        if rest or validation or task:
             raise WordlabError(
-                "a recipe brings its own texts",
+                "a recipe brings its own texts and task",
                 where=first,
-                mend="name a settings file (.toml) in its place, or leave the texts out",
+                mend="name a settings file (.toml) in its place, or leave them out",
             )
         recipe = read_recipe(first)
         root = data_folder(recipe, data)
@@ -101,6 +107,7 @@ def _base(what: Sequence[str], data: Path | None, validation: Sequence[str]) -> 
             first,
             lambda changes: apply_overrides(recipe.settings_on(root), changes),
             ["recipes", "run", first, "--data", str(root)],
+            recipe.figure,
         )
     config = Path(first) if first.endswith(".toml") else None
     texts = list(rest if config else what)
@@ -110,10 +117,11 @@ def _base(what: Sequence[str], data: Path | None, validation: Sequence[str]) -> 
             mend=f"recipes: {', '.join(RECIPES)}",
         )
     options = [option for path in validation for option in ("--validation", path)]
+    options += ["--task", task] if task else []
     return _Base(
         Path(first).stem,
         first if config else "--set",
-        lambda changes: given_settings(config, changes, texts, validation),
+        lambda changes: given_settings(config, changes, texts, validation, task=task),
         ["train", *texts, *options, *(["--config", first] if config else [])],
     )
 
@@ -136,7 +144,7 @@ def _texts(cells: Sequence["Cell"]) -> list[str]:
 
 
 def _train(
-    place: "SweepFolder", cells: Sequence["Cell"], base: _Base, jobs: int
+    place: "SweepFolder", cells: Sequence["Cell"], base: _Base, jobs: int, standard: "Standard"
 ) -> list["Outcome"]:
     """Train the cells that are not finished; return all outcomes in the cells' order."""
     from wordlab.runs.sweep import Outcome, run_cells
@@ -161,8 +169,8 @@ def _train(
                 for done, outcome in enumerate(running, start=1):
                     found[outcome.cell.name] = outcome
                     seconds = time.monotonic() - began if done >= jobs else 0.0
-                    _say(outcome, done, len(open_cells), seconds)
-                    _write_tables(place, list(found.values()))
+                    _say(outcome, standard, done, len(open_cells), seconds)
+                    _write_tables(place, list(found.values()), standard)
         except KeyboardInterrupt:
             note(f"stopped; what was trained is in {place.path}; go on: the same command again")
             raise
@@ -195,44 +203,50 @@ def _threads(jobs: int) -> int:
     return min(share, int(given)) if given.isdecimal() and int(given) else share
 
 
-def _say(outcome: "Outcome", done: int, of: int, seconds: float) -> None:
+def _say(outcome: "Outcome", standard: "Standard", done: int, of: int, seconds: float) -> None:
     """Tell how a training ended, and from the seconds so far how long the others will take."""
     if outcome.figures is None:
         end = f"FAILED: {outcome.error}"
     else:
-        found = outcome.figures
-        perplexity = math.inf if found["perplexity"] is None else found["perplexity"]
-        end = f"perplexity {perplexity:.2f} in {found['seconds']:.1f} s"
+        figure, found = standard.first, outcome.figures
+        value = math.inf if found[figure.key] is None else found[figure.key]
+        end = f"{figure.name} {figure.column.show(value)} in {found['seconds']:.1f} s"
     left = seconds / done * (of - done)
     rest = f"; about {left / 60:.0f} min left" if left >= 60 else ""
     note(f"{done}/{of} {outcome.cell.label}: {end}{rest}")
 
 
-def _write_tables(place: "SweepFolder", outcomes: Sequence["Outcome"]) -> None:
+def _write_tables(
+    place: "SweepFolder", outcomes: Sequence["Outcome"], standard: "Standard"
+) -> None:
     """Leave the table, of what there is so far, in the sweep's folder."""
     from wordlab.inspection.sweep import sweep_table
     from wordlab.rendering.tables import TABLE_RENDERERS
     from wordlab.runs.files import write_whole
 
-    table = sweep_table(outcomes)
+    table = sweep_table(outcomes, standard)
     for kind, ending in (("markdown", "md"), ("json", "json"), ("tsv", "tsv")):
         write_whole(place.path / f"sweep.{ending}", TABLE_RENDERERS[kind](table).encode())
 
 
-def _write_charts(place: "SweepFolder", outcomes: Sequence["Outcome"]) -> None:
+def _write_charts(
+    place: "SweepFolder", outcomes: Sequence["Outcome"], standard: "Standard"
+) -> None:
     """Leave the pictures in the sweep's folder."""
     from wordlab.inspection.sweep import sweep_charts
 
-    for name, chart in sweep_charts(outcomes).items():
+    for name, chart in sweep_charts(outcomes, standard).items():
         for ending in ("html", "svg", "png"):
             write_chart(chart, place.path / f"{name}.{ending}")
 
 
-def _report(place: "SweepFolder", outcomes: Sequence["Outcome"], *, as_json: bool) -> None:
+def _report(
+    place: "SweepFolder", outcomes: Sequence["Outcome"], standard: "Standard", *, as_json: bool
+) -> None:
     """Print the table; a fault where a training failed."""
     from wordlab.inspection.sweep import sweep_table
 
-    table = sweep_table(outcomes)
+    table = sweep_table(outcomes, standard)
     if as_json:
         cells = [
             {
@@ -243,7 +257,8 @@ def _report(place: "SweepFolder", outcomes: Sequence["Outcome"], *, as_json: boo
             }
             for outcome in outcomes
         ]
-        show_json({"folder": str(place.path), "settings": table.records(), "cells": cells})
+        about = {"folder": str(place.path), "figure": standard.first.name}
+        show_json({**about, "settings": table.records(), "cells": cells})
     else:
         show([table])
         note(f"table, pictures and runs: {place.path}")

@@ -13,9 +13,11 @@ from wordlab.cli.terminal import RunFolder
 from wordlab.errors import WordlabError
 
 if TYPE_CHECKING:
-    from wordlab.runs.tagger_run import TaggedSentence
+    from wordlab.runs.tagger_run import SentenceReadings, TaggedSentence
 
 FORMATS = ("text", "columns", "jsonl", "html")
+TWICE = ("text", "jsonl")
+"""Those that show second readings."""
 
 
 def register(app: typer.Typer) -> None:
@@ -33,6 +35,13 @@ def tag(
     tokens: Annotated[
         str, typer.Option("--tokens", help="words: punctuation is split off; spaces: it is not.")
     ] = "words",
+    second: Annotated[
+        bool, typer.Option("--second", help="Show the next reading of doubtful lines, too.")
+    ] = False,
+    below: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Lines whose best reading is less probable are doubtful."),
+    ] = 0.9,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format jsonl.")] = False,
 ) -> None:
     """Find entities: in brackets, a tag a word, or with their offsets and probabilities."""
@@ -46,7 +55,14 @@ def tag(
             f"{kind!r} is no format; allowed: {', '.join(FORMATS)}", where="--format"
         )
     _ = SCHEMES[scheme], TOKENIZERS[tokens]
+    if second and kind not in TWICE:
+        raise WordlabError(f"goes with --format {' and '.join(TWICE)}", where="--second")
     opened = open_tagger(run)
+    if second:
+        twice = opened.readings(_lines(texts), tokens=tokens, below=below)
+        for readings in twice:
+            sys.stdout.write(_both_in_json(readings) if kind == "jsonl" else _both(readings))
+        return
     tagged = opened.tag_lines(_lines(texts), tokens=tokens)
     for line in _written(tagged, kind, scheme):
         sys.stdout.write(line)
@@ -86,6 +102,23 @@ def _bracketed(sentence: "TaggedSentence") -> str:
         pieces += [sentence.text[at : entity.start], f"[{entity.type} {entity.text}]"]
         at = entity.end
     return "".join([*pieces, sentence.text[at:]])
+
+
+def _both(readings: "SentenceReadings") -> str:
+    best = _bracketed(readings.best) + "\n"
+    if readings.second is None:
+        return best
+    odds = f"{readings.second_probability:.3f} against {readings.probability:.3f}"
+    return f"{best}    or, {odds}: {_bracketed(readings.second)}\n"
+
+
+def _both_in_json(readings: "SentenceReadings") -> str:
+    second = None
+    if readings.second is not None:
+        entities = asdict(readings.second)["entities"]
+        second = {"probability": readings.second_probability, "entities": entities}
+    whole = {"probability": readings.probability, "second": second}
+    return json.dumps({**asdict(readings.best), **whole}, ensure_ascii=False) + "\n"
 
 
 _HEAD = """<!doctype html>

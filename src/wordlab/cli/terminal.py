@@ -55,19 +55,30 @@ def note(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def write_chart(chart: Any, path: Path) -> None:
-    """Write a chart in the format that the file's ending names.
+def picture_format(path: Path) -> str:
+    """The picture format that a file's ending names.
 
     Raises:
-        WordlabError: where the ending names no picture format.
+        WordlabError: where it names none.
     """
     from wordlab.errors import WordlabError
     from wordlab.rendering.charts import CHART_RENDERERS
-    from wordlab.runs.files import write_whole
 
     kind = path.suffix.removeprefix(".").lower()
     if kind not in CHART_RENDERERS:
         raise WordlabError(
             CHART_RENDERERS.refusal(kind), where=str(path), mend="end the name in one of these"
         )
-    write_whole(path, CHART_RENDERERS[kind](chart))
+    return kind
+
+
+def write_chart(chart: Any, path: Path) -> None:
+    """Write a chart in the format that the file's ending names.
+
+    Raises:
+        WordlabError: where the ending names no picture format.
+    """
+    from wordlab.rendering.charts import CHART_RENDERERS
+    from wordlab.runs.files import write_whole
+
+    write_whole(path, CHART_RENDERERS[picture_format(path)](chart))

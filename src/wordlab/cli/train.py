@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from wordlab.runs.tagger_training import TaggerTraining
     from wordlab.runs.training_run import TrainingRun
 
+TaskOption = Annotated[
+    str, typer.Option("--task", help="language-model, or tagger: the texts are labelled.")
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -35,15 +39,13 @@ def train(
         float | None, typer.Option("--minutes", help="Budget of training time.")
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Seed of all chance.")] = None,
-    task: Annotated[
-        str, typer.Option("--task", help="language-model, or tagger: the texts are labelled.")
-    ] = "",
+    task: TaskOption = "",
     as_json: Json = False,
 ) -> None:
     """Train a model and keep it, with all that is needed to use it, in a run folder."""
-    data = given_settings(config, overrides, texts, validation, minutes=minutes, seed=seed)
-    if task:
-        data["task"] = task
+    data = given_settings(
+        config, overrides, texts, validation, task=task, minutes=minutes, seed=seed
+    )
     source = str(config) if config else "--set"
     train_and_summarise(started(data, run, source=source), as_json=as_json)
 
@@ -55,20 +57,16 @@ def started(data: dict[str, Any], run: Path, *, source: str) -> "TrainingRun | T
         source: where the settings came from, for messages.
     """
     from wordlab.cli.progress import reading_shown
-    from wordlab.config import validate
-    from wordlab.runs.opening import task_of
+    from wordlab.runs.opening import settings_of
     from wordlab.runs.settings import RunSettings
-    from wordlab.runs.tagger_settings import TaggerRunSettings
     from wordlab.runs.tagger_training import TaggerTraining
     from wordlab.runs.training_run import TrainingRun
 
-    if task_of(data, source) == "tagger":
-        own = validate(TaggerRunSettings, data, source=source)
-        with reading_shown([*own.data.train, *own.data.validation]):
-            return TaggerTraining.start(own, run)
-    settings = validate(RunSettings, data, source=source)
+    settings = settings_of(data, source)
     with reading_shown([*settings.data.train, *settings.data.validation]):
-        return TrainingRun.start(settings, run)
+        if isinstance(settings, RunSettings):
+            return TrainingRun.start(settings, run)
+        return TaggerTraining.start(settings, run)
 
 
 def given_settings(
@@ -77,6 +75,7 @@ def given_settings(
     texts: Sequence[str],
     validation: Sequence[str],
     *,
+    task: str = "",
     minutes: float | None = None,
     seed: int | None = None,
 ) -> dict[str, Any]:
@@ -93,7 +92,7 @@ def given_settings(
     for section, name, value in given:
         if value is not None and isinstance(data.setdefault(section, {}), dict):
             data[section][name] = value
-    return data
+    return {**data, "task": task} if task else data
 
 
 def train_and_summarise(
@@ -129,13 +128,14 @@ def _tagger(training: "TaggerTraining", *, as_json: bool, beside: Mapping[str, f
         name: sum(len(sentence.words) for sentence in text)
         for name, text in (("train", training.train), ("validation", training.validation))
     }
+    parameters = sum(p.numel() for p in training.trainer.model.parameters())
     if not as_json:
         pairs: list[tuple[str, Value]] = [
             ("types", ", ".join(run.tag_set.types)),
             ("training sentences", len(training.train)),
             ("training words", words["train"]),
             ("validation sentences", len(training.validation)),
-            ("parameters", sum(p.numel() for p in training.trainer.model.parameters())),
+            ("parameters", parameters),
         ]
         show([Table.of_pairs("Data", pairs)])
     done = train_and_show(training)
@@ -150,7 +150,7 @@ def _tagger(training: "TaggerTraining", *, as_json: bool, beside: Mapping[str, f
         "run": str(done.path),
     }
     if as_json:
-        show_json({**evaluation.as_json(), **figures})
+        show_json({**evaluation.as_json(), **figures, "parameters": parameters})
         return
     figures["seconds"] = f"{progress.seconds:.1f}"
     about = Table.of_pairs("Run", [(key.replace("_", " "), v) for key, v in figures.items()])

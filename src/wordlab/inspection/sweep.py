@@ -1,14 +1,15 @@
 """What a sweep found: a row for each setting, and what its figures cost."""
 
 import statistics
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
 from wordlab.chart import Axis, Chart
 from wordlab.config import parse_value
-from wordlab.runs.sweep import Outcome
+from wordlab.runs.settings import RunSettings
+from wordlab.runs.sweep import Cell, Outcome
 from wordlab.table import Column, Table, Value
 
 MOST_SERIES = 12
@@ -17,6 +18,72 @@ MOST_SERIES = 12
 
 MOST_DECIMALS = 8
 """Values with more are shown as they were written."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One of the figures that a training prints of its validation text.
+
+    Attributes:
+        name: for readers.
+        key: its name among the figures that are printed with --json.
+        percent: whether it is a share.
+        higher: whether more of it is better.
+    """
+
+    name: str
+    key: str
+    percent: bool = False
+    higher: bool = True
+
+    @property
+    def column(self) -> Column:
+        """The figure in a table."""
+        return Column(self.name, 2, percent=self.percent)
+
+
+@dataclass(frozen=True)
+class Standard:
+    """What the trainings of a sweep are held against each other by.
+
+    Attributes:
+        figures: the one that decides first.
+        protocol: what a reader must know of them.
+    """
+
+    figures: tuple[Figure, ...]
+    protocol: str
+
+    @property
+    def first(self) -> Figure:
+        """The figure that decides."""
+        return self.figures[0]
+
+
+MODELLING = Standard(
+    (Figure("perplexity", "perplexity", higher=False), Figure("top-1", "accuracy", percent=True)),
+    "the best epoch by validation nats",
+)
+TAGGING = Standard(
+    (
+        Figure("entity F1", "entity_f1", percent=True),
+        Figure("word F1", "token_f1_weighted", percent=True),
+    ),
+    "the best epoch by the F1 of entities; word F1 is the mean of the types, weighted by their "
+    "true words",
+)
+
+
+def standard_of(cells: Sequence[Cell], figure: str = "") -> Standard:
+    """The standard for what the cells train.
+
+    Args:
+        figure: the name of the figure that decides; else the usual one.
+    """
+    modelling = all(isinstance(cell.settings, RunSettings) for cell in cells)
+    usual = MODELLING if modelling else TAGGING
+    ordered = sorted(usual.figures, key=lambda each: each.name != figure)
+    return Standard(tuple(ordered), usual.protocol)
 
 
 @dataclass(frozen=True)
@@ -59,7 +126,7 @@ class _Group:
         return "; ".join(f"seed {', '.join(of)}: {error}" for error, of in seeds.items())
 
 
-def sweep_table(outcomes: Sequence[Outcome]) -> Table:
+def sweep_table(outcomes: Sequence[Outcome], standard: Standard) -> Table:
     """Mean and deviation over the seeds, a row for each combination of values."""
     groups = _groups(outcomes)
     names = [name for name, _ in groups[0].values] if groups else []
@@ -72,10 +139,7 @@ def sweep_table(outcomes: Sequence[Outcome]) -> Table:
         (
             *columns,
             "seeds",
-            Column("perplexity", 2),
-            Column("perplexity ±", 2),
-            Column("top-1", 2, percent=True),
-            Column("top-1 ±", 2, percent=True),
+            *_pairs(standard),
             Column("seconds", 1),
             Column("seconds ±", 1),
             "parameters",
@@ -85,16 +149,22 @@ def sweep_table(outcomes: Sequence[Outcome]) -> Table:
             (
                 *(column[row] for column in cells),
                 len(group.all_of("seconds")),
-                *_spread(group, "perplexity"),
-                *_spread(group, "accuracy"),
+                *(cell for figure in standard.figures for cell in _spread(group, figure.key)),
                 *_spread(group, "seconds"),
                 group.parameters,
                 *([group.errors] if failed else []),
             )
             for row, group in enumerate(groups)
         ],
-        note=_note(outcomes, groups),
+        note=_note(outcomes, groups, standard),
     )
+
+
+def _pairs(standard: Standard) -> Iterator[Column]:
+    """For each figure a column of means and one of deviations."""
+    for figure in standard.figures:
+        yield figure.column
+        yield replace(figure.column, name=f"{figure.name} ±")
 
 
 def _spread(group: _Group, figure: str) -> tuple[float | None, float | None]:
@@ -127,16 +197,17 @@ def _decimals(number: str) -> int:
     return max(0, -exponent) if isinstance(exponent, int) else 0
 
 
-def _note(outcomes: Sequence[Outcome], groups: Sequence[_Group]) -> str:
+def _note(outcomes: Sequence[Outcome], groups: Sequence[_Group], standard: Standard) -> str:
     """Protocol, the best row, and what stands against comparing the rows."""
     lines = [
-        "Of the validation text, the best epoch by validation nats; mean and sample deviation "
-        "over the seeds. The best of many settings looks better than it is: it was chosen here."
+        f"Of the validation text, {standard.protocol}; mean and sample deviation over the seeds. "
+        "The best of many settings looks better than it is: it was chosen here."
     ]
-    finished = [group for group in groups if group.mean("perplexity") is not None]
+    key, higher = standard.first.key, standard.first.higher
+    finished = [group for group in groups if group.mean(key) is not None]
     if len(finished) > 1:
-        best = min(finished, key=lambda group: group.mean("perplexity") or 0.0)
-        lines.append(f"Lowest mean: {best.label}.")
+        best = (max if higher else min)(finished, key=lambda group: group.mean(key) or 0.0)
+        lines.append(f"{'Highest' if higher else 'Lowest'} mean: {best.label}.")
     if not _is_one_task(outcomes):
         lines.append(
             "The rows are not comparable as they stand: their validation texts, vocabularies or "
@@ -148,7 +219,7 @@ def _note(outcomes: Sequence[Outcome], groups: Sequence[_Group]) -> str:
 
 
 def _is_one_task(outcomes: Sequence[Outcome]) -> bool:
-    """Whether all cells of a seed predict the same targets with the same vocabulary."""
+    """Whether all cells of a seed are judged by the same text, with the same vocabulary."""
     found: dict[int, set[tuple[Any, ...]]] = {}
     for outcome in outcomes:
         if outcome.figures is not None:
@@ -161,41 +232,43 @@ def _text_scored(figures: dict[str, Any]) -> tuple[Any, ...]:
     return text.get("vocabulary"), text.get("sha256"), figures.get("validation_targets")
 
 
-def sweep_charts(outcomes: Sequence[Outcome]) -> dict[str, Chart]:
-    """Perplexity against seconds and against parameters, by file name; none without figures."""
-    groups = [group for group in _groups(outcomes) if group.mean("perplexity") is not None]
+def sweep_charts(outcomes: Sequence[Outcome], standard: Standard) -> dict[str, Chart]:
+    """The figure against seconds and against parameters, by file name; none without figures."""
+    figure = standard.first
+    groups = [group for group in _groups(outcomes) if group.mean(figure.key) is not None]
     if not groups:
         return {}
+    name = figure.name.lower().replace(" ", "-")
     return {
-        "perplexity-seconds": _chart(groups, "seconds", "seconds of training"),
-        "perplexity-parameters": _chart(groups, "parameters", "parameters"),
+        f"{name}-seconds": _chart(groups, figure, "seconds", "seconds of training"),
+        f"{name}-parameters": _chart(groups, figure, "parameters", "parameters"),
     }
 
 
-def _chart(groups: Sequence[_Group], cost: str, title: str) -> Chart:
+def _chart(groups: Sequence[_Group], figure: Figure, cost: str, title: str) -> Chart:
     first = len(groups) > MOST_SERIES
     rows = []
     for group in groups:
-        mean, deviation = group.mean("perplexity") or 0.0, group.deviation("perplexity") or 0.0
+        mean, deviation = group.mean(figure.key) or 0.0, group.deviation(figure.key) or 0.0
         series = "=".join(group.values[0]) if first else group.label
         price = group.parameters if cost == "parameters" else group.mean(cost)
         rows.append((group.label, series, price, mean, mean - deviation, mean + deviation))
     one = len(groups) == 1
-    ends = (Column("low", 2), Column("high", 2))
+    ends = (replace(figure.column, name="low"), replace(figure.column, name="high"))
     return Chart(
-        title=f"Validation perplexity and {title}",
+        title=f"Validation {figure.name} and {title}",
         mark="point",
         data=Table.of(
-            f"Perplexity and {title}: mean and deviation over the seeds",
-            ("setting", "series", Column(cost, 1), Column("perplexity", 2), *ends),
+            f"Mean and deviation over the seeds: {figure.name} and {title}",
+            ("setting", "series", Column(cost, 1), figure.column, *ends),
             rows,
         ),
         x=Axis(cost, title),
-        y=Axis("perplexity", "validation perplexity"),
+        y=Axis(figure.name, f"validation {figure.name}"),
         low="low",
         high="high",
         series="" if one else "series",
-        tooltip=("setting", cost, "perplexity", "low", "high"),
-        description=f"Mean validation perplexity of each setting against its {title}; bars reach "
-        "one sample deviation over the seeds up and down.",
+        tooltip=("setting", cost, figure.name, "low", "high"),
+        description=f"Mean validation {figure.name} of each setting against its {title}; bars "
+        "reach one sample deviation over the seeds up and down.",
     )

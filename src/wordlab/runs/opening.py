@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from wordlab.config import read_json
+from wordlab.config import read_json, validate
 from wordlab.errors import WordlabError
 from wordlab.runs.model_files import SETTINGS
 from wordlab.runs.run import Run
+from wordlab.runs.settings import RunSettings
 from wordlab.runs.tagger_run import TaggerRun
+from wordlab.runs.tagger_settings import TaggerRunSettings
 from wordlab.runs.tagger_training import TaggerTraining
 from wordlab.runs.training_run import TrainingRun
 
@@ -25,6 +27,20 @@ def task_of(settings: Mapping[str, Any], where: str) -> str:
     if task not in TASKS:
         raise WordlabError(f"{task!r} is no task; allowed: {', '.join(TASKS)}", where=where)
     return str(task)
+
+
+def settings_of(data: dict[str, Any], source: str) -> RunSettings | TaggerRunSettings:
+    """Settings of a run of either kind, from plain values that may say which.
+
+    Args:
+        source: the file or option that the values came from, for messages.
+
+    Raises:
+        WordlabError: where they are wrong.
+    """
+    if task_of(data, source) == "tagger":
+        return validate(TaggerRunSettings, data, source=source)
+    return validate(RunSettings, data, source=source)
 
 
 def is_tagger(path: str | Path) -> bool:

@@ -24,12 +24,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from wordlab.config import apply_overrides, read_json, split_values, validate
+from wordlab.config import apply_overrides, read_json, split_values
 from wordlab.errors import WordlabError
 from wordlab.runs.files import write_json
 from wordlab.runs.model_files import SETTINGS
+from wordlab.runs.opening import settings_of
 from wordlab.runs.run import ENVIRONMENT
 from wordlab.runs.settings import RunSettings
+from wordlab.runs.tagger_settings import TaggerRunSettings
 
 CELLS, LOCK = "cells", "sweep.lock"
 
@@ -49,13 +51,14 @@ class Cell:
     Attributes:
         values: the settings that the sweep varies, as they were written, in order.
         changes: all settings given, each as SECTION.FIELD=VALUE, without the seed.
-        settings: of the run; they decide the cell's name, so the same settings are trained once.
+        settings: of the run, of either kind; they decide the cell's name, so the same settings
+            are trained once.
     """
 
     values: tuple[tuple[str, str], ...]
     changes: tuple[str, ...]
     seed: int
-    settings: RunSettings
+    settings: RunSettings | TaggerRunSettings
 
     @property
     def label(self) -> str:
@@ -99,7 +102,8 @@ def cells_of(
         source: where the settings come from, for messages.
 
     Raises:
-        WordlabError: where a cell's settings are wrong, or two cells have the same.
+        WordlabError: where a cell's settings are wrong, two cells have the same, or the cells
+            are not of one task.
     """
     axes = [_axis(change) for change in changes]
     names = [name for name, _ in axes]
@@ -107,6 +111,8 @@ def cells_of(
         if names.count(name) > 1:
             raise WordlabError("is given twice", where=f"--set {name}")
     varied = {name for name, values in axes if len(values) > 1}
+    if "task" in varied:
+        raise WordlabError("no figure compares language models with taggers", where="--set task")
     cells = []
     for combination in itertools.product(*(values for _, values in axes)):
         pairs = tuple(zip(names, combination, strict=True))
@@ -114,7 +120,7 @@ def cells_of(
         values = tuple((name, value) for name, value in pairs if name in varied)
         for seed in range(1, seeds + 1):
             data = apply_overrides(settings_with(given), [f"training.seed={seed}"])
-            cells.append(Cell(values, given, seed, validate(RunSettings, data, source=source)))
+            cells.append(Cell(values, given, seed, settings_of(data, source)))
     seen: dict[str, Cell] = {}
     for cell in cells:
         before = seen.setdefault(cell.name.rsplit("-", 1)[1], cell)

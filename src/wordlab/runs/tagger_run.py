@@ -20,7 +20,7 @@ from wordlab.corpus.labelled.tag_set import TagSet
 from wordlab.corpus.text import TOKENIZERS
 from wordlab.errors import WordlabError
 from wordlab.evaluation.tagging.evaluation import TaggingEvaluation, evaluate_tagging
-from wordlab.evaluation.tagging.reading import Tagged, read_store
+from wordlab.evaluation.tagging.reading import Tagged, read_store, read_twice
 from wordlab.models.taggers.glossary import Glossary
 from wordlab.models.taggers.tagger import Tagger, build_tagger
 from wordlab.runs.files import read_tensors, write_json
@@ -28,6 +28,9 @@ from wordlab.runs.history import read_history
 from wordlab.runs.model_files import MODEL, SETTINGS
 from wordlab.runs.tagger_settings import TaggerRunSettings
 from wordlab.training.progress import Epoch
+
+Line = str | Sequence[str]
+"""A sentence: a string, or a list of words."""
 
 LEXICON, VECTORS = "lexicon.json", "vectors.safetensors"
 CALIBRATION = "calibration.json"
@@ -75,6 +78,24 @@ class TaggedSentence:
         types = tuple(sorted({entity.type for entity in self.entities}))
         tags = TagSet(scheme, types)
         return [tags.tags[at] for at in tags.encode(LabelledSentence(self.words, tuple(spans)))]
+
+
+@dataclass(frozen=True)
+class SentenceReadings:
+    """The best reading of a sentence and, where that is doubtful, the next with other entities.
+
+    Attributes:
+        best: as `TaggerRun.tag` gives it.
+        probability: that its entities are just these: exact under a CRF, the sum over all ways to
+            spell them in tags; else the product over its words.
+        second: None where the best is sure enough.
+        second_probability: of the second; 0 where there is none.
+    """
+
+    best: TaggedSentence
+    probability: float
+    second: TaggedSentence | None
+    second_probability: float
 
 
 @dataclass(frozen=True)
@@ -194,7 +215,7 @@ class TaggerRun:
 
     def tag_lines(
         self,
-        lines: Iterable[str | Sequence[str]],
+        lines: Iterable[Line],
         *,
         tokens: str = "words",
         at_once: int = 2**18,
@@ -205,21 +226,51 @@ class TaggerRun:
             at_once: characters, or words of lines that are lists, that are held in memory; at
                 least one line.
         """
-        waiting: list[str | Sequence[str]] = []
-        held = 0
-        for line in lines:
-            waiting.append(line)
-            held += len(line) + 1
-            if held >= at_once:
-                yield from self._tagged(waiting, tokens)
-                waiting, held = [], 0
-        if waiting:
-            yield from self._tagged(waiting, tokens)
+        for some in _held(lines, at_once):
+            yield from self._tagged(some, tokens)
 
-    def _tagged(self, lines: Sequence[str | Sequence[str]], tokens: str) -> list[TaggedSentence]:
-        texts = [line if isinstance(line, str) else " ".join(line) for line in lines]
-        split = TOKENIZERS[tokens]
-        rows = [split(line) if isinstance(line, str) else list(line) for line in lines]
+    def readings(
+        self,
+        text: str | Iterable[str] | Iterable[Sequence[str]],
+        *,
+        tokens: str = "words",
+        below: float = 1.0,
+        at_once: int = 2**18,
+    ) -> Iterator[SentenceReadings]:
+        """Yield each line with its best reading and, where that is doubtful, the second.
+
+        Args:
+            text: a text; or sentences, each a string or a list of words.
+            tokens: how strings become words: "words" or "spaces".
+            below: a reading that is less probable than this is doubtful.
+            at_once: characters, or words of lines that are lists, that are held in memory.
+        """
+        lines = text.splitlines() if isinstance(text, str) else text
+        for some in _held(lines, at_once):
+            yield from self._read_twice(some, tokens, below)
+
+    def _read_twice(
+        self, lines: Sequence[Line], tokens: str, below: float
+    ) -> list[SentenceReadings]:
+        texts, rows = _words(lines, tokens)
+        filled = [at for at, words in enumerate(rows) if words]
+        found = [SentenceReadings(TaggedSentence(text, (), ()), 1.0, None, 0.0) for text in texts]
+        if not filled:
+            return found
+        store = self._glossary.store([rows[at] for at in filled])
+        prepared = self._glossary.prepared
+        both = read_twice(self.model, store, self.tag_set, prepared, below=below)
+        for number, at in enumerate(filled):
+            best, second = (
+                _sentence(texts[at], rows[at], each.spans[number], each.probabilities[number])
+                for each in both
+            )
+            sure, next_sure = (float(each.whole[number]) for each in both)
+            found[at] = SentenceReadings(best, sure, second if sure < below else None, next_sure)
+        return found
+
+    def _tagged(self, lines: Sequence[Line], tokens: str) -> list[TaggedSentence]:
+        texts, rows = _words(lines, tokens)
         filled = [at for at, words in enumerate(rows) if words]
         found = [TaggedSentence(text, (), ()) for text in texts]
         if not filled:
@@ -228,14 +279,7 @@ class TaggerRun:
         prepared = self._glossary.prepared
         tagged = read_store(self.model, store, self.tag_set, prepared=prepared)
         for at, spans, sure in zip(filled, tagged.spans, tagged.probabilities, strict=True):
-            bounds = bounds_of(texts[at], rows[at], spans)
-            entities = tuple(
-                Entity(texts[at][first:last], kind, probability, first, last, start, end - 1)
-                for (start, end, kind), (first, last), probability in zip(
-                    spans, bounds, sure, strict=True
-                )
-            )
-            found[at] = TaggedSentence(texts[at], tuple(rows[at]), entities)
+            found[at] = _sentence(texts[at], rows[at], spans, sure)
         return found
 
     @cached_property
@@ -272,6 +316,40 @@ class TaggerRun:
             probabilities=tagged.probabilities,
             train=self.sentences("train") if has_train else None,
         )
+
+
+def _held(lines: Iterable[Line], at_once: int) -> Iterator[list[Line]]:
+    """Lines in lists of at least so many characters, or words of lines that are lists."""
+    waiting: list[Line] = []
+    held = 0
+    for line in lines:
+        waiting.append(line)
+        held += len(line) + 1
+        if held >= at_once:
+            yield waiting
+            waiting, held = [], 0
+    if waiting:
+        yield waiting
+
+
+def _words(lines: Sequence[Line], tokens: str) -> tuple[list[str], list[list[str]]]:
+    """The text and the words of each line."""
+    split = TOKENIZERS[tokens]
+    texts = [line if isinstance(line, str) else " ".join(line) for line in lines]
+    return texts, [split(line) if isinstance(line, str) else list(line) for line in lines]
+
+
+def _sentence(
+    text: str, words: Sequence[str], spans: Sequence[Span], sure: Sequence[float]
+) -> TaggedSentence:
+    """A sentence with its entities and their probabilities."""
+    entities = tuple(
+        Entity(text[first:last], kind, probability, first, last, start, end - 1)
+        for (start, end, kind), (first, last), probability in zip(
+            spans, bounds_of(text, words, spans), sure, strict=True
+        )
+    )
+    return TaggedSentence(text, tuple(words), entities)
 
 
 def fresh_tagger(

@@ -155,9 +155,11 @@ class TaggerTraining(KeptTraining[TaggerRun]):
         tags = TagSet(settings.scheme, types)
         write_lexicon(folder, lexicon, tags)
         (folder / CORPUS).mkdir()
+        prints = {}
         for name, text in (("train", train), ("validation", validation)):
-            lines = "".join(sentence_lines(text))
-            write_whole(folder / CORPUS / f"{name}.jsonl", lines.encode())
+            lines = "".join(sentence_lines(text)).encode()
+            write_whole(folder / CORPUS / f"{name}.jsonl", lines)
+            prints[name] = {"sentences": len(text), "sha256": hashlib.sha256(lines).hexdigest()}
         matrix = None
         if vectors is not None:
             matrix = _begun(folder, lexicon, vectors)
@@ -168,10 +170,10 @@ class TaggerTraining(KeptTraining[TaggerRun]):
             {
                 **describe_environment(),
                 "data": {
-                    "train": {"files": settings.data.train, "sentences": len(train)},
+                    "train": {"files": settings.data.train, **prints["train"]},
                     "validation": {
                         "files": settings.data.validation or "held out",
-                        "sentences": len(validation),
+                        **prints["validation"],
                     },
                 },
             },

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wordlab.corpus.labelled.spans import LabelledSentence, Span
-from wordlab.corpus.labelled.splitting import leaks, split
+from wordlab.corpus.labelled.splitting import leaks, nested, split
 from wordlab.errors import WordlabError
 
 
@@ -29,6 +29,37 @@ def test_every_sentence_is_in_one_part_and_documents_stay_whole(
     assert all(homes[s.document] == number for number, part in enumerate(parts) for s in part)
     assert all(part == sorted(part, key=text.index) for part in parts)
     assert parts == split(text, [0.6, 0.2, 0.2], seed=seed)
+
+
+@given(
+    documents=st.lists(st.integers(1, 9), min_size=1, max_size=30).filter(lambda d: sum(d) > 3),
+    seed=st.integers(0, 3),
+)
+def test_nested_parts_are_drawn_whole_and_near_their_share(documents: list[int], seed: int) -> None:
+    text = [
+        sentence(f"w{number} in {at}", "X", number)
+        for number, size in enumerate(documents)
+        for at in range(size)
+    ]
+    (quarter, half), by = nested(text, [0.25, 0.5], seed=seed)
+    assert (quarter, half) == tuple(nested(text, [0.25, 0.5], seed=seed)[0])
+    whole = len(documents) >= 8 and max(documents) <= sum(documents) / 4
+    assert by == ("document" if whole else "sentence")
+    step = max(documents) if whole else 1
+    for part, share in ((quarter, 0.25), (half, 0.5)):
+        assert part
+        assert abs(len(part) - share * len(text)) <= step / 2 or len(part) <= step
+        assert part == sorted(part, key=text.index)
+        inside = {s.document for s in part}
+        assert not whole or part == [s for s in text if s.document in inside]
+    assert all(s in half for s in quarter)
+    assert len(quarter) < len(half)
+
+
+def test_another_seed_draws_other_documents() -> None:
+    text = [sentence(f"w{at}", "X", at) for at in range(100)]
+    draws = [nested(text, [0.5], seed=seed)[0][0] for seed in range(5)]
+    assert len({tuple(s.document for s in draw) for draw in draws}) == 5
 
 
 def test_types_get_their_share() -> None:

@@ -10,6 +10,11 @@ from wordlab.corpus.labelled.spans import LabelledSentence
 from wordlab.errors import WordlabError
 from wordlab.table import Column, Table
 
+FEWEST_DOCUMENTS = 8
+LARGEST_DOCUMENT = 0.25
+"""Share of a text. With fewer documents, or one beyond this, parts drawn at random are not of the
+size that was asked for."""
+
 
 def split(
     sentences: Sequence[LabelledSentence],
@@ -52,6 +57,31 @@ def split(
         parts[chosen] += groups[at]
         dealt[chosen] += contents[at]
     return [[sentences[at] for at in sorted(part)] for part in parts]
+
+
+def nested(
+    sentences: Sequence[LabelledSentence], shares: Sequence[float], *, seed: int = 1
+) -> tuple[list[list[LabelledSentence]], str]:
+    """Draw parts at random, each a part of the larger ones, and say what they are whole of.
+
+    Documents are drawn, where there are at least FEWEST_DOCUMENTS and none is larger than
+    LARGEST_DOCUMENT; else sentences. Each part is as near to its share as whole ones come.
+
+    Args:
+        shares: of the sentences.
+    """
+    groups, by = _groups(sentences, "document"), "document"
+    largest = max(map(len, groups), default=0)
+    if len(groups) < FEWEST_DOCUMENTS or largest > LARGEST_DOCUMENT * len(sentences):
+        groups, by = [[at] for at in range(len(sentences))], "sentence"
+    order = np.random.default_rng(seed).permutation(len(groups))
+    sizes = np.cumsum([len(groups[group]) for group in order])
+    parts = []
+    for share in shares:
+        count = 1 + int(np.abs(sizes - share * len(sentences)).argmin())
+        chosen = sorted(at for group in order[:count] for at in groups[group])
+        parts.append([sentences[at] for at in chosen])
+    return parts, by
 
 
 def _groups(sentences: Sequence[LabelledSentence], by: str) -> list[list[int]]:

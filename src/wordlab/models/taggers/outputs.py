@@ -1,6 +1,6 @@
 """Outputs of tags: each word on its own, or the whole sentence as a chain."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -13,6 +13,7 @@ from wordlab.batching.tagging import TagBatch
 from wordlab.corpus.labelled.tag_set import Entities, TagSet
 from wordlab.models.products import product
 from wordlab.models.taggers.chains import NEVER, Chains, Floats, best_paths, chain_nats
+from wordlab.models.taggers.paths import Paths
 from wordlab.models.taggers.tagger import TAG_OUTPUTS, Reading, TagOutput, TagOutputSettings
 
 
@@ -22,10 +23,12 @@ class WordsReading(Reading):
 
     Attributes:
         log_probs: natural log of the probability of each tag. [M, L]
+        limits: of links, first and last tags, `NEVER` for what is not chosen, else 0.
     """
 
     tags: NDArray[np.int64]
     log_probs: Floats
+    limits: tuple[Floats, Floats, Floats]
     packing: Packing
 
     def marginals(self) -> Floats:
@@ -42,13 +45,27 @@ class WordsReading(Reading):
         found: Floats = np.exp(sums[begins + entities.end] - sums[begins + entities.start])
         return found
 
+    def paths(self) -> Paths:
+        """The product over a sentence's words, not divided by the share of what may be chosen."""
+        none = np.zeros(len(self.packing.lengths))
+        return Paths(self.log_probs, *self.limits, none, self.packing)
+
+    def along(self, tags: NDArray[np.int64]) -> Reading:
+        """The same with another path in place of the best one. [M]"""
+        return replace(self, tags=tags)
+
 
 @dataclass(frozen=True)
 class ChainReading(Reading):
-    """Sentences read as chains."""
+    """Sentences read as chains.
+
+    Attributes:
+        arrays: scores of tags, links, first and last tags, that the chains are of.
+    """
 
     tags: NDArray[np.int64]
     chains: Chains
+    arrays: tuple[Floats, Floats, Floats, Floats]
 
     def marginals(self) -> Floats:
         """The probability of each tag. [M, L]"""
@@ -57,6 +74,14 @@ class ChainReading(Reading):
     def probabilities(self, entities: Entities, joined: NDArray[np.bool_]) -> Floats:
         """Exact: the sum over all paths that have just this entity there. [E]"""
         return self.chains.probabilities(self.tags, entities, joined)
+
+    def paths(self) -> Paths:
+        """Exact."""
+        return Paths(*self.arrays, self.chains.log_total, self.chains.packing)
+
+    def along(self, tags: NDArray[np.int64]) -> Reading:
+        """The same with another path in place of the best one. [M]"""
+        return replace(self, tags=tags)
 
 
 class _Scores(TagOutput):
@@ -118,14 +143,17 @@ class SoftmaxTags(_Scores):
     def read(self, features: Tensor, batch: TagBatch) -> Reading:
         """The best tags, and the probability of each."""
         log_probs = self._log_probs(features).cpu().numpy()
-        if not self.settings.legal or self.tags.legal.all():
-            return WordsReading(log_probs.argmax(axis=1), log_probs, batch.packing)
+        any_path = not self.settings.legal or bool(self.tags.legal.all())
         links, begins, ends = (
-            np.where(may, 0.0, NEVER)
+            np.where(may | any_path, 0.0, NEVER)
             for may in (self.tags.legal, self.tags.may_begin, self.tags.may_end)
         )
-        path = best_paths(log_probs, links, begins, ends, batch.steps)
-        return WordsReading(path, log_probs, batch.packing)
+        path = (
+            log_probs.argmax(axis=1)
+            if any_path
+            else best_paths(log_probs, links, begins, ends, batch.steps)
+        )
+        return WordsReading(path, log_probs, (links, begins, ends), batch.packing)
 
 
 @TAG_OUTPUTS.register("crf")
@@ -193,4 +221,4 @@ class Crf(_Scores):
         """The most probable path, and the marginals."""
         arrays = self._arrays(features)
         path = best_paths(*arrays, batch.steps)
-        return ChainReading(path, Chains.of(*arrays, batch.steps))
+        return ChainReading(path, Chains.of(*arrays, batch.steps), arrays)

@@ -16,6 +16,7 @@ from wordlab.corpus.labelled.lexicon import Lexicon
 from wordlab.corpus.labelled.tag_set import Entities, TagSet
 from wordlab.models.language_model import Loss
 from wordlab.models.taggers.features import FeatureSettings, WordVectors
+from wordlab.models.taggers.paths import Paths
 from wordlab.registry import Registry
 
 PREPARED_AT_ONCE = 1024
@@ -45,6 +46,14 @@ class Reading(ABC):
         Args:
             joined: whether a tag goes on with the entity of the one before. [L, L]
         """
+
+    @abstractmethod
+    def paths(self) -> Paths:
+        """The probability of every path, for other readings."""
+
+    @abstractmethod
+    def along(self, tags: NDArray[np.int64]) -> "Reading":
+        """The same with another path in place of the best one. [M]"""
 
 
 class TagEncoder(nn.Module, ABC):
