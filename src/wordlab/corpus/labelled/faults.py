@@ -6,7 +6,6 @@ from typing import Literal
 
 from wordlab.table import Table
 
-
 UNSEEN = "unseen character"
 """The kind of faults that leave no doubt which words and tags are meant: a file can be used."""
 
