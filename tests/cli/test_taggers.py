@@ -173,7 +173,7 @@ def test_second_readings(folder: Path) -> None:
         ),
         (["score", "run", "lines.txt"], "is the run of a tagger, not of a language model"),
         (["describe", "conll2003-window"], "these are of a tagger, and a language model is asked"),
-        (["describe", "run"], "is the run of a tagger, not of a language model"),
+        (["report", "run"], "is the run of a tagger, not of a language model"),
         (["train", "lines.txt", "--task", "parser"], "'parser' is no task; allowed"),
         (
             ["train", "lines.txt", "--task", "tagger"],
