@@ -158,10 +158,26 @@ def test_second_readings(folder: Path) -> None:
     assert (records[1]["words"], records[1]["second"]) == ([], None)
 
 
+def test_a_tagger_is_passed_on_without_its_text(folder: Path) -> None:
+    done = wordlab("export", "run", "shared", "--words", "hashed", cwd=folder)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "wrote shared\n")
+    for name in ("text", "jsonl"):
+        own, shared = (
+            wordlab("tag", run, "entities.iob2", "--format", name, cwd=folder)
+            for run in ("run", "shared")
+        )
+        assert shared.stdout == own.stdout != ""
+    printed = wordlab("evaluate", "shared", "entities.iob2", "--json", cwd=folder).stdout
+    assert json.loads(printed)["entity_f1"] > 0.5
+    assert "shared: holds no training text to go on with" in refusal("resume", "shared", cwd=folder)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["tag", "run", "lines.txt", "--second", "--format", "html"], "--second: goes with"),
+        (["export", "run", "run"], "run: is there already and is not empty"),
+        (["export", "run", "new", "--words", "secret"], "--words: 'secret' is no way to write"),
         (["tag", "run", "none.txt"], "none.txt: there is no such file"),
         (["tag", "run", "lines.txt", "--format", "xml"], "--format: 'xml' is no format"),
         (["tag", "run", "lines.txt", "--scheme", "XYZ"], "'XYZ' is no tagging scheme"),
@@ -204,6 +220,7 @@ def test_a_language_model_is_no_tagger(run: Run, folder: Path) -> None:
     assert "is the run of a language model" in refusal("tag", run.path, "lines.txt", cwd=folder)
     message = refusal("evaluate", run.path, "entities.iob2", "--curve", cwd=folder)
     assert "is the run of a language model, not of a tagger" in message
+    assert "is the run of a language model" in refusal("export", run.path, "new", cwd=folder)
     message = refusal("compare", "run", run.path, "entities.iob2", cwd=folder)
     assert "is the run of a language model, not of a tagger" in message
 

@@ -34,6 +34,7 @@ COMMANDS = (
     "compare",
     "score",
     "tag",
+    "export",
     "generate",
     "neighbours",
     "map",

@@ -186,6 +186,12 @@ class TaggerTraining(KeptTraining[TaggerRun]):
     def resume(cls, path: str | Path) -> "TaggerTraining":
         """Go on where the last checkpoint stands, or from the start if there is none."""
         run = TaggerRun.load(path)
+        if not (run.path / CORPUS).exists():
+            raise WordlabError(
+                "holds no training text to go on with",
+                where=str(path),
+                mend="resume the folder that it was copied or exported from",
+            )
         self = cls(run, run.vectors())
         self.go_on()
         return self

@@ -106,6 +106,10 @@ def test_any_words_have_rows_and_survive_a_file(words: list[str]) -> None:
         {"counts": [1]},
         {"form": "upside-down"},
         {"further": None},
+        {"hashing": True},
+        {"hashing": {"method": "md5", "salt": "00", "bytes": 8}},
+        {"hashing": {"method": "blake2b", "salt": "grain", "bytes": 8}},
+        {"hashing": {"method": "blake2b", "salt": "00", "bytes": 99}},
     ],
 )
 def test_files_that_hold_no_lexicon(change: dict[str, object]) -> None:

@@ -8,11 +8,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from wordlab.corpus.labelled.hashing import HashedNumbers, Hashing
 from wordlab.corpus.word_forms import WORD_FORMS
 from wordlab.errors import WordlabError
 from wordlab.registry import Registry
@@ -102,6 +103,15 @@ _file_affixes()
 Ids = NDArray[np.int32]
 
 
+class Numbers(Protocol):
+    """The numbers of a column's values."""
+
+    def __contains__(self, value: object, /) -> bool: ...
+
+    def get(self, value: str, default: int, /) -> int:
+        """The number of a value, or the default."""
+
+
 @dataclass(frozen=True)
 class Lexicon:
     """The values of each feature, and their numbers.
@@ -112,6 +122,7 @@ class Lexicon:
         counts: how often each word form occurs in training, markers and the unknown word first.
         letters: characters, from number 3 on; empty where they are not read.
         further: word forms that training lacks but pretrained vectors have, after the others.
+        hashing: how the values of columns and `further` are written; None: as they are.
     """
 
     form: str
@@ -119,6 +130,7 @@ class Lexicon:
     counts: tuple[int, ...]
     letters: str = ""
     further: tuple[str, ...] = ()
+    hashing: Hashing | None = None
 
     @classmethod
     def of_words(
@@ -169,12 +181,14 @@ class Lexicon:
         )
 
     @cached_property
-    def numbers(self) -> list[dict[str, int]]:
+    def numbers(self) -> list[Numbers]:
         """Value to number, of each column."""
-        tables = []
+        tables: list[Numbers] = []
         for name, values in self.columns.items():
             every = (*values, *self.further) if name == WORD else values
-            tables.append({value: at for at, value in enumerate(every, start=MARKERS)})
+            table = {value: at for at, value in enumerate(every, start=MARKERS)}
+            hashing = self.hashing
+            tables.append(table if hashing is None else HashedNumbers(name, table, hashing))
         return tables
 
     @cached_property
@@ -218,6 +232,7 @@ class Lexicon:
             "counts": list(self.counts),
             "letters": self.letters,
             "further": list(self.further),
+            "hashing": None if self.hashing is None else self.hashing.as_json(),
         }
 
     @classmethod
@@ -239,6 +254,8 @@ class Lexicon:
                     _ = SPELLINGS[name]
             _ = WORD_FORMS[data["form"]]
             further = tuple(map(str, data["further"]))
-            return cls(data["form"], columns, counts, str(data["letters"]), further)
+            # Folders of before there was a choice have no such entry.
+            hashing = None if data.get("hashing") is None else Hashing.from_json(data["hashing"])
+            return cls(data["form"], columns, counts, str(data["letters"]), further, hashing)
         except (KeyError, TypeError, ValueError, AttributeError, StopIteration) as error:
             raise WordlabError(f"is no lexicon ({error})", where=where) from None

@@ -2,7 +2,9 @@
 
 from typing import Annotated, Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
@@ -10,6 +12,7 @@ from torch.nn import functional
 from wordlab.batching.tagging import WordTable
 from wordlab.config import NameIn, Settings
 from wordlab.corpus.labelled.lexicon import MARKERS, SPELLINGS, UNKNOWN, WORD, Lexicon
+from wordlab.corpus.labelled.release import Order
 from wordlab.corpus.word_forms import WORD_FORMS
 from wordlab.models.settings import Probability, Units
 
@@ -116,6 +119,16 @@ class WordVectors(nn.Module):
             )
             self.width += settings.filters
 
+    @torch.no_grad()
+    def reorder(self, order: Order) -> None:
+        """Put the rows of all tables in the order that the lexicon's values were given."""
+        tables = [self.word, *self.features]
+        for table, rows in zip(tables, order.columns.values(), strict=True):
+            _rearrange(table, rows)
+        if self.letters is not None:
+            _rearrange(self.letters, order.letters)
+        self.further = self.further[torch.from_numpy(order.further)]
+
     def forward(self, table: WordTable, rows: Tensor) -> Tensor:
         """The vectors of some rows, each drawn anew where words are dropped. [M] -> [M, D]"""
         columns = table.columns[rows]
@@ -157,6 +170,11 @@ class WordVectors(nn.Module):
         ends = is_letter.sum(dim=1)[:, None] + self.settings.filter_width - 1
         outside = torch.arange(reach)[None] >= ends
         return values.masked_fill(outside[:, None], -torch.inf).amax(dim=2)
+
+
+def _rearrange(table: nn.Module, rows: NDArray[np.int64]) -> None:
+    assert isinstance(table, nn.Embedding)
+    table.weight.copy_(table.weight[torch.from_numpy(rows)])
 
 
 def _begin(table: nn.Module, how: str) -> None:

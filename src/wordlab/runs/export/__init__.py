@@ -1,0 +1,1 @@
+"""Trained taggers for others: without their training text, and for programs without wordlab."""
