@@ -1,5 +1,6 @@
 """Outputs of tags: each word on its own, or the whole sentence as a chain."""
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Literal
 
@@ -59,7 +60,7 @@ class ChainReading(Reading):
         return self.chains.probabilities(self.tags, entities, joined)
 
 
-class _Scores(TagOutput):
+class ScoredTags(TagOutput):
     """A linear layer from features to a score for each tag."""
 
     def __init__(self, features: int, tags: TagSet) -> None:
@@ -72,6 +73,13 @@ class _Scores(TagOutput):
     def scores(self, features: Tensor) -> Tensor:
         """[M, F] -> [M, L]"""
         return product(features, self.linear.weight, self.linear.bias)
+
+    @abstractmethod
+    def transitions(self) -> tuple[Floats, Floats, Floats]:
+        """What the best path adds to scores for neighbours, its first tag and its last.
+
+        `NEVER` or less where that is not allowed. [L, L], [L], [L]
+        """
 
 
 @TAG_OUTPUTS.register("softmax")
@@ -89,7 +97,7 @@ class SoftmaxTagsSettings(TagOutputSettings):
         return SoftmaxTags(self, features, tags)
 
 
-class SoftmaxTags(_Scores):
+class SoftmaxTags(ScoredTags):
     """p(tag | word's features) = softmax(W h + b)."""
 
     def __init__(self, settings: SoftmaxTagsSettings, features: int, tags: TagSet) -> None:
@@ -120,12 +128,17 @@ class SoftmaxTags(_Scores):
         log_probs = self._log_probs(features).cpu().numpy()
         if not self.settings.legal or self.tags.legal.all():
             return WordsReading(log_probs.argmax(axis=1), log_probs, batch.packing)
-        links, begins, ends = (
-            np.where(may, 0.0, NEVER)
-            for may in (self.tags.legal, self.tags.may_begin, self.tags.may_end)
-        )
-        path = best_paths(log_probs, links, begins, ends, batch.steps)
+        path = best_paths(log_probs, *self.transitions(), batch.steps)
         return WordsReading(path, log_probs, batch.packing)
+
+    def transitions(self) -> tuple[Floats, Floats, Floats]:
+        """See `ScoredTags.transitions`."""
+        bar = NEVER if self.settings.legal else 0.0
+        tags = self.tags
+        links, begins, ends = (
+            np.where(may, 0.0, bar) for may in (tags.legal, tags.may_begin, tags.may_end)
+        )
+        return links, begins, ends
 
 
 @TAG_OUTPUTS.register("crf")
@@ -139,7 +152,7 @@ class CrfSettings(TagOutputSettings):
         return Crf(features, tags)
 
 
-class Crf(_Scores):
+class Crf(ScoredTags):
     """p(tags | sentence) = exp(sum of scores and links) / sum over all legal paths.
 
     Links begin at 0; what the scheme does not allow has no probability.
@@ -176,11 +189,14 @@ class Crf(_Scores):
         """-ln p(tags of a sentence), summed over the sentences. [M, F] -> scalar"""
         return chain_nats(self.scores(features), *self._legal(), batch.targets, batch.steps)
 
+    def transitions(self) -> tuple[Floats, Floats, Floats]:
+        """See `ScoredTags.transitions`."""
+        links, begins, ends = (x.detach().double().cpu().numpy() for x in self._legal())
+        return links, begins, ends
+
     def _arrays(self, features: Tensor) -> tuple[Floats, Floats, Floats, Floats]:
-        scores, links, begins, ends = (
-            x.detach().double().cpu().numpy() / self.temperature
-            for x in (self.scores(features), *self._legal())
-        )
+        values = self.scores(features).detach().double().cpu().numpy(), *self.transitions()
+        scores, links, begins, ends = (value / self.temperature for value in values)
         return scores, links, begins, ends
 
     def nats(self, features: Tensor, batch: TagBatch) -> float:
