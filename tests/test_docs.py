@@ -6,15 +6,20 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from wordlab.cli.app import COMMANDS
 from wordlab.config import validate
+from wordlab.corpus.labelled.spans import LabelledSentence
 from wordlab.inspection.settings import settings_tables
 from wordlab.recipes import RECIPES, read_recipe
+from wordlab.runs.export.onnx_file import export_onnx
 from wordlab.runs.settings import RunSettings
 from wordlab.runs.tagger_settings import TaggerRunSettings
+from wordlab.runs.tagger_training import train_tagger
+from wordlab.samples import entities
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -85,6 +90,43 @@ def test_the_example_of_a_part_of_ones_own_runs() -> None:
         assert SCHEDULES["linear"]().factor(0.25, []) == 0.75
     finally:
         SCHEDULES._parts.pop("linear", None)
+
+
+@pytest.mark.parametrize(
+    ("words", "letters", "model", "output"),
+    [("plain", 0, "window", "crf"), ("hashed", 4, "bilstm", "softmax")],
+)
+def test_the_example_of_tagging_without_wordlab_runs(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: str,
+    letters: int,
+    model: str,
+    output: str,
+) -> None:
+    (tmp_path / "entities.iob2").write_text(entities())
+    settings = {
+        "data": {"train": [str(tmp_path / "entities.iob2")]},
+        "features": {"words": 8, "affix": 4, "letters": letters, "filters": 6},
+        "model": {"type": model, "hidden": [12]},
+        "output": {"type": output},
+        "training": {"epochs": 2, "batch": 128},
+    }
+    run = train_tagger(run=tmp_path / "run", settings=settings)
+    export_onnx(run, tmp_path / "tagger.onnx", words=words)
+    page = (ROOT / "docs" / "export.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    assert not any("wordlab" in block for block in blocks)
+    monkeypatch.chdir(tmp_path)
+    example: dict[str, Any] = {}
+    with contextlib.redirect_stdout(io.StringIO()):
+        exec(compile("\n".join(blocks), "export.md", "exec"), example)
+    sentences = [list(sentence.words) for sentence in run.sentences("validation")]
+    sentences += [["Turin"], ["B-52", "12/10/99", "McCoy", "t" * 40, "ÜBER", "A."]]
+    tagged = run.read_sentences([LabelledSentence(tuple(row), ()) for row in sentences])
+    own = iter([run.tag_set.tags[tag] for tag in tagged.tags])
+    for row in sentences:
+        assert example["tags"](row) == [next(own) for _ in row]
 
 
 def test_recipes_are_valid_and_say_what_they_reached() -> None:

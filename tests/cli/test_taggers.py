@@ -161,15 +161,21 @@ def test_second_readings(folder: Path) -> None:
 def test_a_tagger_is_passed_on_without_its_text(folder: Path) -> None:
     done = wordlab("export", "run", "shared", "--words", "hashed", cwd=folder)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "wrote shared\n")
-    for name in ("text", "jsonl"):
-        own, shared = (
-            wordlab("tag", run, "entities.iob2", "--format", name, cwd=folder)
-            for run in ("run", "shared")
-        )
-        assert shared.stdout == own.stdout != ""
+    own, shared = (TaggerRun.load(folder / name).tag(TEXT) for name in ("run", "shared"))
+    assert shared == own
     printed = wordlab("evaluate", "shared", "entities.iob2", "--json", cwd=folder).stdout
     assert json.loads(printed)["entity_f1"] > 0.5
     assert "shared: holds no training text to go on with" in refusal("resume", "shared", cwd=folder)
+
+
+def test_a_tagger_as_a_network_for_other_programs(folder: Path) -> None:
+    done = wordlab("export", "run", "net.onnx", "--words", "hashed", cwd=folder)
+    written = "wrote net.onnx and net.json\n"
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", written)
+    assert (folder / "net.onnx").stat().st_size > 10_000
+    about = (folder / "net.json").read_text()
+    assert json.loads(about)["hashing"]
+    assert "lovelace" not in about
 
 
 @pytest.mark.parametrize(

@@ -3,21 +3,27 @@
 import json
 import re
 import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
 from wordlab.batching.tagging import TagStore
 from wordlab.corpus.labelled.doctor import read_labelled
 from wordlab.corpus.labelled.hashing import METHOD, Hashing
+from wordlab.corpus.labelled.lexicon import MARKERS, Lexicon
 from wordlab.errors import WordlabError
 from wordlab.evaluation.tagging.reading import read_store
+from wordlab.models.taggers.chains import Chains, best_paths
+from wordlab.runs.export import onnx_file
 from wordlab.runs.export.folder import export_folder
-from wordlab.runs.export.release import WORDS
+from wordlab.runs.export.onnx_file import export_onnx
+from wordlab.runs.export.release import PLAIN, WORDS
 from wordlab.runs.opening import resume_run
 from wordlab.runs.tagger_run import TaggerRun
 from wordlab.runs.tagger_settings import TaggerRunSettings
@@ -159,3 +165,52 @@ def test_exports_that_cannot_be(tagger: TaggerRun, tmp_path: Path) -> None:
     with pytest.raises(WordlabError, match="has no finished epoch yet"):
         export_folder(TaggerRun.load(tmp_path / "run"), tmp_path / "made")
     assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize("words", WORDS)
+def test_an_onnx_file_and_its_json_say_all(
+    tagger: TaggerRun, sample: Path, tmp_path: Path, words: str
+) -> None:
+    about_path = export_onnx(tagger, tmp_path / "new" / "net.onnx", words=words)
+    assert about_path == tmp_path / "new" / "net.json"
+    about = json.loads(about_path.read_text())
+    session = onnxruntime.InferenceSession(about_path.with_name(about["network"]))
+    assert set(about["inputs"]) == {given.name for given in session.get_inputs()}
+    assert set(about["outputs"]) == {made.name for made in session.get_outputs()}
+    columns = {name: tuple(values) for name, values in about["columns"].items()}
+    hashing = None if words == PLAIN else Hashing.from_json(about["hashing"])
+    lexicon = Lexicon(about["form"], columns, (), about["letters"], hashing=hashing)
+    steps = ["links", "begins", "ends"]
+    transitions = [np.array(about[name]) for name in steps]
+    for name, values in zip(steps, transitions, strict=True):
+        assert np.array_equal(np.array(about["legal"][name]), values > -5000)
+    lines = [sentence.words for sentence in read_labelled([sample])]
+    lines += [("Quezal", "in", "1814", "or", "1,815", "."), ("Bergenhus",)]
+    for line in lines[-40:]:
+        own = read_store(
+            tagger.model, TagStore.of([line], tagger.lexicon), tagger.tag_set, marginals=True
+        )
+        features = lexicon.rows(line)[None, MARKERS:].astype(np.int64)
+        letters = lexicon.spellings(line)[None, MARKERS:].astype(np.int64)
+        (scores,) = session.run(None, {"features": features, "letters": letters})
+        arrays = (scores[0].astype(np.float64), *transitions)
+        path = best_paths(*arrays, [1] * len(line))
+        assert path.tolist() == own.tags.tolist()
+        chains = Chains.of(*(array / about["temperature"] for array in arrays), [1] * len(line))
+        assert chains.marginals() == pytest.approx(own.marginals, abs=1e-5)
+    assert about["tags"] == list(tagger.tag_set.tags)
+
+
+def test_onnx_files_that_cannot_be(
+    tagger: TaggerRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(WordlabError, match=r"net\.onnx: File exists"):
+        export_onnx(tagger, tmp_path / "file" / "net.onnx")
+    monkeypatch.setattr(onnx_file, "MOST_BYTES", 1000)
+    with pytest.raises(WordlabError, match="GiB, and a file of ONNX holds 2; train with"):
+        export_onnx(tagger, tmp_path / "net.onnx")
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(WordlabError, match=r"the package onnx; pip install 'wordlab\[onnx\]'"):
+        export_onnx(tagger, tmp_path / "net.onnx")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

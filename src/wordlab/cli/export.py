@@ -7,6 +7,8 @@ import typer
 
 from wordlab.cli.terminal import RunFolder, note
 
+ONNX = ".onnx"
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -15,15 +17,24 @@ def register(app: typer.Typer) -> None:
 
 def export(
     run: RunFolder,
-    out: Annotated[Path, typer.Argument(help="The folder to make.")],
+    out: Annotated[
+        Path,
+        typer.Argument(help="The folder to make; or a file that ends in .onnx, a .json beside it."),
+    ],
     words: Annotated[
         str,
         typer.Option("--words", help="plain, or hashed: the list of words is not to be read."),
     ] = "plain",
 ) -> None:
-    """Pass a tagger on without its training text."""
+    """Pass a tagger on: a folder without its training text, or a network for other programs."""
     from wordlab.runs.export.folder import export_folder
+    from wordlab.runs.export.onnx_file import export_onnx
     from wordlab.runs.opening import open_tagger
 
-    made = export_folder(open_tagger(run), out, words=words)
-    note(f"wrote {made.path}")
+    tagger = open_tagger(run)
+    if out.suffix == ONNX:
+        about = export_onnx(tagger, out, words=words)
+        note(f"wrote {out} and {about}")
+    else:
+        export_folder(tagger, out, words=words)
+        note(f"wrote {out}")

@@ -14,6 +14,7 @@ from wordlab.corpus.labelled.spans import LabelledSentence, Span
 from wordlab.corpus.labelled.tag_set import TagSet
 from wordlab.evaluation.tagging.reading import read_store
 from wordlab.models.taggers import outputs, recurrent, window
+from wordlab.models.taggers.chains import best_paths
 from wordlab.models.taggers.features import FeatureSettings
 from wordlab.models.taggers.glossary import Glossary
 from wordlab.models.taggers.recurrent import reversed_places
@@ -141,6 +142,24 @@ def test_only_legal_tags_are_chosen(output: str) -> None:
         assert TAGS.may_begin[path[0]]
         assert TAGS.may_end[path[-1]]
         assert all(TAGS.legal[pair] for pair in itertools.pairwise(path))
+
+
+@pytest.mark.parametrize(
+    ("output", "settings"), [("softmax", {}), ("softmax", {"legal": False}), ("crf", {})]
+)
+def test_the_best_path_is_that_of_scores_and_transitions(
+    output: str, settings: dict[str, object]
+) -> None:
+    chosen = TAG_OUTPUTS[output].model_validate(settings).build(4, TAGS)
+    assert isinstance(chosen, outputs.ScoredTags)
+    chosen.temperature = 1.7
+    _, store, _ = made()
+    (batch,) = store.batches(100)
+    features = 3 * torch.randn(len(store), 4, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        scores = chosen.scores(features).double().numpy()
+        found = chosen.read(features, batch).tags
+    assert found.tolist() == best_paths(scores, *chosen.transitions(), batch.steps).tolist()
 
 
 def test_a_window_sees_so_many_words_and_the_markers() -> None:

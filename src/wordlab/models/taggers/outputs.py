@@ -1,5 +1,6 @@
 """Outputs of tags: each word on its own, or the whole sentence as a chain."""
 
+from abc import abstractmethod
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
@@ -84,7 +85,7 @@ class ChainReading(Reading):
         return replace(self, tags=tags)
 
 
-class _Scores(TagOutput):
+class ScoredTags(TagOutput):
     """A linear layer from features to a score for each tag."""
 
     def __init__(self, features: int, tags: TagSet) -> None:
@@ -97,6 +98,13 @@ class _Scores(TagOutput):
     def scores(self, features: Tensor) -> Tensor:
         """[M, F] -> [M, L]"""
         return product(features, self.linear.weight, self.linear.bias)
+
+    @abstractmethod
+    def transitions(self) -> tuple[Floats, Floats, Floats]:
+        """What the best path adds to scores for neighbours, its first tag and its last.
+
+        `NEVER` or less where that is not allowed. [L, L], [L], [L]
+        """
 
 
 @TAG_OUTPUTS.register("softmax")
@@ -114,7 +122,7 @@ class SoftmaxTagsSettings(TagOutputSettings):
         return SoftmaxTags(self, features, tags)
 
 
-class SoftmaxTags(_Scores):
+class SoftmaxTags(ScoredTags):
     """p(tag | word's features) = softmax(W h + b)."""
 
     def __init__(self, settings: SoftmaxTagsSettings, features: int, tags: TagSet) -> None:
@@ -143,17 +151,22 @@ class SoftmaxTags(_Scores):
     def read(self, features: Tensor, batch: TagBatch) -> Reading:
         """The best tags, and the probability of each."""
         log_probs = self._log_probs(features).cpu().numpy()
-        any_path = not self.settings.legal or bool(self.tags.legal.all())
-        links, begins, ends = (
-            np.where(may | any_path, 0.0, NEVER)
-            for may in (self.tags.legal, self.tags.may_begin, self.tags.may_end)
-        )
+        links, begins, ends = self.transitions()
         path = (
-            log_probs.argmax(axis=1)
-            if any_path
-            else best_paths(log_probs, links, begins, ends, batch.steps)
+            best_paths(log_probs, links, begins, ends, batch.steps)
+            if self.settings.legal and not self.tags.legal.all()
+            else log_probs.argmax(axis=1)
         )
         return WordsReading(path, log_probs, (links, begins, ends), batch.packing)
+
+    def transitions(self) -> tuple[Floats, Floats, Floats]:
+        """See `ScoredTags.transitions`."""
+        bar = NEVER if self.settings.legal else 0.0
+        tags = self.tags
+        links, begins, ends = (
+            np.where(may, 0.0, bar) for may in (tags.legal, tags.may_begin, tags.may_end)
+        )
+        return links, begins, ends
 
 
 @TAG_OUTPUTS.register("crf")
@@ -168,7 +181,7 @@ class CrfSettings(TagOutputSettings):
         return Crf(features, tags)
 
 
-class Crf(_Scores):
+class Crf(ScoredTags):
     """p(tags | sentence) = exp(sum of scores and links) / sum over all legal paths.
 
     Links begin at 0; what the scheme does not allow has no probability.
@@ -205,11 +218,14 @@ class Crf(_Scores):
         """-ln p(tags of a sentence), summed over the sentences. [M, F] -> scalar"""
         return chain_nats(self.scores(features), *self._legal(), batch.targets, batch.steps)
 
+    def transitions(self) -> tuple[Floats, Floats, Floats]:
+        """See `ScoredTags.transitions`."""
+        links, begins, ends = (x.detach().double().cpu().numpy() for x in self._legal())
+        return links, begins, ends
+
     def _arrays(self, features: Tensor) -> tuple[Floats, Floats, Floats, Floats]:
-        scores, links, begins, ends = (
-            x.detach().double().cpu().numpy() / self.temperature
-            for x in (self.scores(features), *self._legal())
-        )
+        values = self.scores(features).detach().double().cpu().numpy(), *self.transitions()
+        scores, links, begins, ends = (value / self.temperature for value in values)
         return scores, links, begins, ends
 
     def nats(self, features: Tensor, batch: TagBatch) -> float:
