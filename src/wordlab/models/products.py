@@ -37,17 +37,12 @@ def _onednn_serves(dtype: torch.dtype) -> bool:
         return False
 
 
-SMALL = 2**19
-"""Multiply-adds below which oneDNN's own set-up, some 15 us, costs more than it saves."""
-
-
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Return x weight' + bias, without a gradient. [B, F], [V, F], [V] -> [B, V]."""
     if (
         x.device.type == "cpu"
         and x.dtype in (torch.float32, torch.bfloat16)
         and x.dtype == weight.dtype
-        and len(x) * weight.numel() >= SMALL
         and _onednn_serves(x.dtype)
     ):
         # Of a part of a wider matrix oneDNN makes a walk of single numbers, forty times as slow.

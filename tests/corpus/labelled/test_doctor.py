@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from wordlab.corpus.labelled.column_checks import LONG_SENTENCE
@@ -257,6 +257,7 @@ def test_the_sample_is_clean(tmp_path: Path) -> None:
     assert len({sentence.document for sentence in found.sentences}) == 66
 
 
+@example(["\u200b\u200b O"])
 @given(st.lists(st.text(alphabet="Ba0OILPER-_ \t\n\u200b#", max_size=12), max_size=30))
 def test_whatever_is_in_a_file_its_repair_is_clean(
     tmp_path_factory: pytest.TempPathFactory, lines: list[str]

@@ -112,10 +112,10 @@ def unseen_characters(examination: Examination) -> Iterator[Fault]:
     for _, block, _ in examination.blocks():
         for row, word in zip(block.rows, columns.words(block), strict=True):
             hidden = [c for c in word if unicodedata.category(c) in ("Cc", "Cf", "Zs")]
-            if not hidden or word in hidden:
+            seen = "".join(c for c in word if c not in hidden)
+            if not hidden or not seen:  # nothing is left to be written of a word of these alone
                 continue
             code = f"U+{ord(hidden[0]):04X}"
-            seen = "".join(c for c in word if c not in hidden)
             yield Fault(
                 UNSEEN,
                 row.line,
