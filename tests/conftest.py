@@ -8,6 +8,7 @@ import torch
 
 from wordlab.runs.run import Run
 from wordlab.runs.training_run import train
+from wordlab.samples import entities
 
 os.environ["OMP_NUM_THREADS"] = "1"  # for the commands that tests start
 torch.set_num_threads(1)  # tests run side by side
@@ -31,6 +32,14 @@ def tiny_settings() -> dict[str, object]:
         "model": {"n": 3, "embedding": 6, "hidden": [8]},
         "training": {"batch": 16, "epochs": 4, "optimizer": {"type": "adam", "rate": 0.02}},
     }
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The labelled sentences that come along, as a file."""
+    path = tmp_path_factory.mktemp("sample") / "entities.iob2"
+    path.write_text(entities())
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -28,20 +28,12 @@ from wordlab.runs.opening import resume_run
 from wordlab.runs.tagger_run import TaggerRun
 from wordlab.runs.tagger_settings import TaggerRunSettings
 from wordlab.runs.tagger_training import train_tagger
-from wordlab.samples import entities
 
 SETTINGS: dict[str, Any] = {
     "features": {"form": "cs224d", "words": 16, "letters": 4, "filters": 6},
     "model": {"hidden": [24]},
     "training": {"epochs": 3, "batch": 128},
 }
-
-
-@pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("sample") / "entities.iob2"
-    path.write_text(entities())
-    return path
 
 
 @pytest.fixture(scope="module")

@@ -28,13 +28,6 @@ SMALL: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("sample") / "entities.iob2"
-    path.write_text(entities())
-    return path
-
-
-@pytest.fixture(scope="module")
 def tagger(tmp_path_factory: pytest.TempPathFactory, sample: Path) -> TaggerRun:
     settings = {**SMALL, "data": {"train": [str(sample)]}, "training": {"epochs": 12, "batch": 128}}
     return train_tagger(run=tmp_path_factory.mktemp("tagger") / "run", settings=settings)

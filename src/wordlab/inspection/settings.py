@@ -25,15 +25,16 @@ from wordlab.training.settings import Stage, TrainingSettings
 def settings_tables() -> list[Table]:
     """One table a section, and one a registered part."""
     return [
-        Table.of(title, _HEADS, _rows(name, cls, cls.model_fields))
-        for title, name, cls in _sections()
-    ] + [Table.of(title, _HEADS, _rows(name, cls, fields)) for title, name, cls, fields in _PARTS]
+        Table.of(title, _HEADS, _rows(name, cls, fields or cls.model_fields))
+        for title, name, cls, *fields in _sections()
+    ]
 
 
 _HEADS = ("setting", "default", "meaning")
 
 
-def _sections() -> Iterator[tuple[str, str, type[Settings]]]:
+def _sections() -> Iterator[tuple[str, str, type[Settings], *tuple[str, ...]]]:
+    """Title, name and class; then the fields, where they are not all to be listed."""
     yield "data", "data", DataSettings
     yield "text", "text", TextSettings
     yield "vocabulary", "vocabulary", VocabularySettings
@@ -54,18 +55,9 @@ def _sections() -> Iterator[tuple[str, str, type[Settings]]]:
         yield f"model, a tagger of type {kind}", "model", tagger
     for kind, tags in TAG_OUTPUTS.items():
         yield f"output, of a tagger, type {kind}", "output", tags
-
-
-_PARTS: tuple[tuple[str, str, type[Settings], Iterable[str]], ...] = (
-    (
-        "training, of a tagger where it differs",
-        "training",
-        TaggerTrainingSettings,
-        TaggerTrainingSettings.__annotations__,
-    ),
-    ("in no section, of a tagger", "", TaggerRunSettings, ("task", "scheme")),
-)
-"""Settings of which only some fields are to be listed."""
+    own = TaggerTrainingSettings.__annotations__
+    yield "training, of a tagger where it differs", "training", TaggerTrainingSettings, *own
+    yield "in no section, of a tagger", "", TaggerRunSettings, "task", "scheme"
 
 
 def _rows(
