@@ -1,11 +1,11 @@
-"""Taggers on CoNLL-2003 beside those of others: F1 of eng.testa, seconds of training, speed.
+"""Taggers of CoNLL-2003 beside those of others, and of CS224d: F1, seconds of training, speed.
 
     WORDLAB_DATA=... python benchmarks/taggers.py [--seeds 3] [--only WORD ...] [--runs FOLDER]
         [--speed] [--rounds 5]
 
-All are scored by the same count: an entity is right if its words and its type are. Runs are kept in
---runs and not run again; see seeds.py. Peers are those of tagger_peers.py, which says how they are
-installed; one that is not is left out.
+Those of CoNLL-2003 are scored by the same count: an entity is right if its words and its type are;
+those of CS224d by its own count of words. Runs are kept in --runs and not run again; see seeds.py.
+Peers are those of tagger_peers.py, which says how they are installed; one that is not is left out.
 
 Speed is from plain lines (words joined by spaces) to entities, on one thread, each system splitting
 lines as it does by itself. Rounds go over all systems in turn; in each a system is opened anew and
@@ -43,6 +43,7 @@ RECIPES = (
     "conll2003-bilstm-crf",
     "conll2003-bilstm-crf-glove",
 )
+CS224D = ("cs224d-window", "cs224d-window-tuned", "cs224d-window-glove", "cs224d-window-best")
 PASSES = ("first", "later")
 WARM_UP = ("Nothing is timed yet .",)
 """What is read when it is first used is read now."""
@@ -210,6 +211,29 @@ def quality_table(
     )
 
 
+def words_table(found: dict[str, list[dict[str, Any]]]) -> Table:
+    """Scores of words, as CS224d counts them."""
+    kinds = ("precision", "recall", "f1")
+    rows = [
+        (
+            name,
+            read_recipe(name).document,
+            *(spread([100 * f[f"token_{kind}_weighted"] for f in figures], 2) for kind in kinds),
+            statistics.mean(f["seconds"] for f in figures),
+            len(figures),
+        )
+        for name, figures in found.items()
+    ]
+    columns = ("recipe", Column("document's F1", 1), "precision", "recall", "word F1")
+    return Table.of(
+        "Taggers of CS224d",
+        (*columns, Column("seconds of training", 0), "seeds"),
+        rows,
+        note="In %, of ner/dev, on which settings and best epochs were chosen: means of the types "
+        "other than O, weighted by true words; mean ± sample deviation over the seeds.",
+    )
+
+
 def _cpu_seconds(figures: Sequence[dict[str, Any]]) -> float | None:
     """Of training on average; None where a run was cut, and it is not known."""
     known = [f["cpu_seconds"] for f in figures if "cpu_seconds" in f]
@@ -238,6 +262,12 @@ def main() -> None:
     if "WORDLAB_DATA" not in os.environ:
         sys.exit("WORDLAB_DATA is not set: name the folder with the data sets")
     data = Path(os.environ["WORDLAB_DATA"])
+    of_words: dict[str, list[dict[str, Any]]] = {}
+    if not options.speed:
+        for name in CS224D:
+            if not options.only or any(word in name for word in options.only):
+                every = range(1, options.seeds + 1)
+                of_words[name] = [run_recipe(name, seed, options.runs) for seed in every]
     systems = chosen_systems(options.only, options.runs, data)
     found = {}
     if options.speed:
@@ -250,8 +280,12 @@ def main() -> None:
             # Peers are deterministic, or have their one seed.
             seeds = range(1, 1 + (options.seeds if system.goal is not None else 1))
             found[system.name] = [system.figures(seed) for seed in seeds]
+    if of_words:
+        print(as_markdown(words_table(of_words)))
     if not systems:
-        sys.exit("there is no system to measure")
+        if not of_words:
+            sys.exit("there is no system to measure")
+        return
     lines = [" ".join(sentence.words) for sentence in texts(data)[1]]
     rates = measure(systems, lines, options.rounds)
     if not options.speed:

@@ -37,6 +37,12 @@ class WordTable:
         letters = torch.from_numpy(lexicon.spellings(words)) if lexicon.letters else None
         return cls(torch.from_numpy(lexicon.rows(words)).long(), letters)
 
+    def only(self, rows: Ids) -> "WordTable":
+        """Some rows of the table."""
+        chosen = torch.from_numpy(rows)
+        letters = self.letters
+        return WordTable(self.columns[chosen], letters if letters is None else letters[chosen])
+
     def to(self, device: torch.device) -> "WordTable":
         """The table on a device."""
         letters = self.letters
@@ -178,11 +184,13 @@ class TagStore:
         return np.diff(self.begins)
 
     def only(self, sentences: Ids) -> "TagStore":
-        """Some sentences of the text."""
+        """Some sentences of the text, with a table of their words."""
         lengths = self.lengths[sentences]
         begins = np.concatenate([[0], np.cumsum(lengths)])
         places = np.repeat(self.begins[sentences] - begins[:-1], lengths) + np.arange(begins[-1])
-        return TagStore(self.table, self.words[places], self.tags[places], begins)
+        kept, words = np.unique(self.words[places], return_inverse=True)
+        rows = np.concatenate([np.arange(MARKERS), kept])
+        return TagStore(self.table.only(rows), words + MARKERS, self.tags[places], begins)
 
     def batches(self, size: int, order: Order | None = None) -> Iterator[TagBatch]:
         """Yield batches of up to `size` words, or one longer sentence.

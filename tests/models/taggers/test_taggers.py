@@ -293,3 +293,16 @@ def test_sparse_updates_are_those_of_all_rows() -> None:
         found.append([parameter.detach().clone() for parameter in tagger.parameters()])
     for dense, rows in zip(*found, strict=True):
         torch.testing.assert_close(rows, dense)
+
+
+@pytest.mark.parametrize("model", list(TAGGERS))
+def test_some_sentences_are_read_as_in_the_whole_text(model: str) -> None:
+    tagger, store, _ = made(model)
+    tagger.eval()
+    chosen = np.array([0, 2])
+    some = store.only(chosen)
+    assert len(some.table.columns) < len(store.table.columns)
+    whole, part = (read_store(tagger, x, TAGS, marginals=True) for x in (store, some))
+    places = np.concatenate([np.arange(*store.begins[at : at + 2]) for at in chosen])
+    assert (some.tags == store.tags[places]).all()
+    assert np.allclose(part.marginals, whole.marginals[places], atol=1e-6)
