@@ -27,6 +27,7 @@ STAGES = (
     "runs",
     "inspection",
     "rendering",
+    "reports",
     "recipes",
     "sklearn",
     "spacy",

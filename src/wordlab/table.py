@@ -88,3 +88,14 @@ class Table:
             or (isinstance(row[index], int | float) and not isinstance(row[index], bool))
             for row in self.rows
         )
+
+
+def finite(value: Any) -> Any:
+    """Plain values in which numbers that JSON cannot hold are None."""
+    if isinstance(value, dict):
+        return {str(key): finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

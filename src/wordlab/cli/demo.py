@@ -45,7 +45,9 @@ def _language_model(folder: Path) -> None:
     """Text, training, figures, sentences, neighbours, report."""
     from wordlab.config import validate
     from wordlab.inspection.neighbours import nearest, neighbours_table
-    from wordlab.rendering.report import sample_sentences, sentences_table, write_report
+    from wordlab.inspection.sentences import sample_sentences, sentences_table
+    from wordlab.reports.gathering import report_of
+    from wordlab.reports.page import as_page
     from wordlab.runs.files import next_free, write_whole
     from wordlab.runs.settings import RunSettings
     from wordlab.runs.training_run import TrainingRun
@@ -83,7 +85,7 @@ def _language_model(folder: Path) -> None:
     note(f"   Your own: wordlab neighbours {run_folder} list; wordlab map {run_folder}\n")
 
     report = folder / "report.html"
-    write_report(run, report)
+    write_whole(report, as_page(report_of(run)).encode())
     note("6. Report: all of this and more in one file that opens from disk.")
     print(f"perplexity {evaluation.overall.perplexity:.2f}  report {report}")
 

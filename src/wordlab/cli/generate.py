@@ -30,7 +30,7 @@ def generate(
     """Continue a prompt, with the surprisal of what was added."""
     from wordlab.config import validate
     from wordlab.generation.sentences import GenerationSettings
-    from wordlab.rendering.report import sentences_table
+    from wordlab.inspection.sentences import sentences_table
     from wordlab.runs.run import Run
 
     settings = validate(

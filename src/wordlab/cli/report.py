@@ -1,4 +1,4 @@
-"""`wordlab report`: one HTML file about a run."""
+"""`wordlab report`: all there is to say about a run, in one file."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from wordlab.cli.terminal import RunFolder
+from wordlab.errors import WordlabError
 
 
 def register(app: typer.Typer) -> None:
@@ -15,14 +16,32 @@ def register(app: typer.Typer) -> None:
 
 def report(
     run: RunFolder,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="File to write; else report.html in the run.")
+    compare: Annotated[
+        Path | None, typer.Option("--compare", help="Another run, to be shown beside it.")
     ] = None,
+    out: Annotated[
+        list[Path],
+        typer.Option(
+            "--out",
+            help="File to write (.html, .md, .json); may be given again; else report.html in "
+            "the run.",
+        ),
+    ] = [],  # noqa: B006
 ) -> None:
-    """Write one self-contained HTML file: figures, curves, sentences, neighbours, map."""
-    from wordlab.rendering.report import write_report
-    from wordlab.runs.run import Run
+    """Write one self-contained file: figures, curves, errors, neighbours, cost, settings."""
+    from wordlab.reports.formats import REPORT_FORMATS
+    from wordlab.reports.gathering import report_of
+    from wordlab.runs.files import write_whole
+    from wordlab.runs.opening import open_run
 
-    path = out or run / "report.html"
-    write_report(Run.load(run), path)
-    print(path)
+    paths = out or [run / "report.html"]
+    kinds = [path.suffix.removeprefix(".").lower() for path in paths]
+    for path, kind in zip(paths, kinds, strict=True):
+        if kind not in REPORT_FORMATS:
+            raise WordlabError(
+                REPORT_FORMATS.refusal(kind), where=str(path), mend="end the name in one of these"
+            )
+    found = report_of(open_run(run), None if compare is None else open_run(compare))
+    for path, kind in zip(paths, kinds, strict=True):
+        write_whole(path, REPORT_FORMATS[kind](found).encode())
+        print(path)

@@ -1,7 +1,6 @@
 """What commands share: printing tables, JSON and notes, and common options."""
 
 import json
-import math
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from wordlab.table import Table
+from wordlab.table import Table, finite
 
 Json = Annotated[bool, typer.Option("--json", help="Print the figures as one JSON object.")]
 RunFolder = Annotated[Path, typer.Argument(help="A run folder, made by wordlab train.")]
@@ -37,17 +36,7 @@ def show(tables: Iterable[Table]) -> None:
 
 def show_json(value: Any) -> None:
     """Print one JSON value; numbers that JSON cannot hold are null."""
-    print(json.dumps(_finite(value), ensure_ascii=False, indent=2, allow_nan=False), flush=True)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _finite(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(inner) for inner in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    print(json.dumps(finite(value), ensure_ascii=False, indent=2, allow_nan=False), flush=True)
 
 
 def note(text: str) -> None:

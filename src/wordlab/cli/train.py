@@ -168,7 +168,7 @@ def _language_model(training: "TrainingRun", *, as_json: bool, sentences: int) -
 
     from wordlab.cli.progress import scoring_shown, train_and_show
     from wordlab.inspection.cost import model_tables, size_of
-    from wordlab.rendering.report import sentences_table
+    from wordlab.inspection.sentences import sentences_table
     from wordlab.table import Table
     from wordlab.training.language_modelling import LanguageModelling
     from wordlab.training.trainer import Trainer

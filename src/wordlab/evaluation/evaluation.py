@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wordlab.batching.batch import Reading
+from wordlab.chart import Axis, Chart
 from wordlab.corpus.store import TokenStore
 from wordlab.corpus.vocabulary import Vocabulary
 from wordlab.evaluation.bands import score_bands
@@ -130,6 +131,23 @@ class Evaluation:
                 )
                 for name, score in self.bands
             ],
+        )
+
+    def bands_chart(self) -> Chart:
+        """Cross-entropy by frequency of the target."""
+        return Chart(
+            title="Cross-entropy by frequency of the target",
+            mark="bar",
+            data=Table.of(
+                "Nats a token",
+                ("target", Column("nats a token", 4), "targets"),
+                [(name, s.nats_per_token, s.targets) for name, s in self.bands],
+            ),
+            x=Axis("nats a token", "nats a token", zero=True),
+            y=Axis("target", "", ordered=True),
+            description=f"Mean surprisal of the targets of {self.text}, by their frequency in "
+            "training.",
+            height=180,
         )
 
     def as_json(self) -> dict[str, Any]:

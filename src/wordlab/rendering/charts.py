@@ -10,12 +10,13 @@ from typing import Any
 from wordlab.chart import Axis, Chart
 from wordlab.registry import Registry
 from wordlab.rendering.tables import as_html
+from wordlab.table import Table
 
 ChartRenderer = Callable[[Chart], bytes]
 
 CHART_RENDERERS: Registry[ChartRenderer] = Registry("picture format")
 
-VEGA_LITE = "5.20"
+VEGA_LITE = "6.1"
 """Version of the grammar; the renderer brings it along."""
 
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
@@ -26,8 +27,8 @@ _FONT = "system-ui, 'DejaVu Sans', sans-serif"
 def specification(chart: Chart) -> dict[str, Any]:
     """Write a chart as a Vega-Lite specification that holds its data."""
     encoding: dict[str, Any] = {
-        "x": _axis(chart.x, chart.data.is_number(chart.data.names.index(chart.x.column))),
-        "y": _axis(chart.y, chart.data.is_number(chart.data.names.index(chart.y.column))),
+        "x": _axis(chart.x, chart.data),
+        "y": _axis(chart.y, chart.data),
         "tooltip": [
             {"field": _escaped(name), "type": "nominal", "title": name}
             for name in chart.tooltip or chart.data.names
@@ -49,7 +50,7 @@ def specification(chart: Chart) -> dict[str, Any]:
         mark = {"type": "text", "fontSize": 10}
         encoding["text"] = {"field": _escaped(chart.label), "type": "nominal"}
     spec: dict[str, Any] = {
-        "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
+        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
         "title": chart.title,
         "description": chart.description,
         "width": chart.width,
@@ -80,8 +81,9 @@ def _drawable(record: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _axis(axis: Axis, number: bool) -> dict[str, Any]:
-    ordered = axis.ordered or not number
+def _axis(axis: Axis, data: Table) -> dict[str, Any]:
+    at = data.names.index(axis.column)
+    ordered = axis.ordered or not data.is_number(at)
     channel: dict[str, Any] = {
         "field": _escaped(axis.column),
         "type": "ordinal" if ordered else "quantitative",
@@ -94,6 +96,8 @@ def _axis(axis: Axis, number: bool) -> dict[str, Any]:
         channel["scale"] = {"type": "log", "nice": False, "padding": 12}
     else:
         channel["scale"] = {"zero": axis.zero}
+        if all(isinstance(row[at], int) for row in data.rows):
+            channel["axis"] = {"tickMinStep": 1}
     return channel
 
 
@@ -105,9 +109,14 @@ def _escaped(name: str) -> str:
 @CHART_RENDERERS.register("svg")
 def as_svg(chart: Chart) -> bytes:
     """A drawing as SVG."""
+    return _drawing(specification(chart)).encode()
+
+
+def _drawing(spec: dict[str, Any]) -> str:
     import vl_convert
 
-    return vl_convert.vegalite_to_svg(specification(chart), vl_version=VEGA_LITE).encode()
+    drawn: str = vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE)
+    return drawn
 
 
 @CHART_RENDERERS.register("png")
@@ -134,11 +143,13 @@ def as_page(chart: Chart) -> bytes:
 
 def as_figure(chart: Chart) -> str:
     """A figure element: the drawing, its description for screen readers, its data folded away."""
-    spec = json.dumps(specification(chart)).replace("<", "\\u003c")
+    spec = specification(chart)
+    spec["config"]["background"] = None  # the page's own, light or dark
+    data = json.dumps(spec).replace("<", "\\u003c")
     return (
         f'<figure><div class="chart" role="img" aria-label="{html.escape(chart.description)}">'
-        f"{as_svg(chart).decode()}</div>\n"
-        f'<script type="application/json" class="specification">{spec}</script>\n'
+        f"{_drawing(spec)}</div>\n"
+        f'<script type="application/json" class="specification">{data}</script>\n'
         f"<details><summary>The data of this picture as a table</summary>\n"
         f"{as_html(chart.table)}</details></figure>"
     )

@@ -244,6 +244,34 @@ def compare_runs(a: Run, b: Run, text: TextLike, *, rule: str = "same") -> RunCo
     return RunComparison(a, b, source.name, rule, note, figures, sentences)
 
 
+def compare_on_validation(a: Run, b: Run) -> RunComparison:
+    """Score A's own validation text with both runs, which must number the same words alike.
+
+    Raises:
+        WordlabError: where their vocabularies are not the same.
+    """
+    if a.vocabulary.hash != b.vocabulary.hash:
+        raise WordlabError(
+            f"the vocabularies of the runs are not the same ({a.vocabulary.hash} and "
+            f"{b.vocabulary.hash}), so their perplexities are not comparable",
+            where=f"{a.path} and {b.path}",
+            mend="compare them on a text: wordlab compare A B TEXT --vocabulary shared or union",
+        )
+    store = a.store("validation")
+    scored = [_score(run.model, store, run) for run in (a, b)]
+    figures = compare(
+        scored[0], scored[1], store.sentence_of(np.arange(len(store))), a.vocabulary, kept=None
+    )
+    note = f"{_targets_note(a, b, figures)} {_same_note(a.vocabulary, b.vocabulary)}"
+    words = np.split(store.ids, np.flatnonzero(store.ids == store.end) + 1)
+    sentences = [
+        Sentence(a.vocabulary.decode(row[:-1].tolist()), line)
+        for line, row in enumerate(words, start=1)
+        if len(row)
+    ]
+    return RunComparison(a, b, "A's validation text", "same", note, figures, sentences)
+
+
 def _form(run: Run) -> WordForm:
     return WORD_FORMS[run.settings.text.form]
 

@@ -5,9 +5,14 @@ import platform
 import shlex
 import sys
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import torch
+
+from wordlab.config import read_json
+
+ENVIRONMENT = "environment.json"
 
 PACKAGES = ("wordlab", "torch", "numpy", "pydantic", "safetensors")
 
@@ -23,6 +28,12 @@ def describe_environment() -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "versions": {name: _version(name) for name in PACKAGES},
     }
+
+
+def read_environment(folder: Path) -> dict[str, Any]:
+    """Read what a run folder says that it was made with."""
+    data = read_json(folder / ENVIRONMENT)
+    return data if isinstance(data, dict) else {}
 
 
 def _version(package: str) -> str:

@@ -16,6 +16,7 @@ from wordlab.evaluation.cross_entropy import batch_for, observe
 from wordlab.models.dynamic import gradient_sizes
 from wordlab.models.language_model import LanguageModel
 from wordlab.models.mixture import Mixture, fit_weights
+from wordlab.runs.environment import ENVIRONMENT
 from wordlab.runs.files import require_new, write_json, write_tensors
 from wordlab.runs.model_files import (
     GRADIENTS,
@@ -27,7 +28,7 @@ from wordlab.runs.model_files import (
     MixtureSettings,
     load_mixture,
 )
-from wordlab.runs.run import CORPUS, ENVIRONMENT, Run
+from wordlab.runs.run import CORPUS, Run
 
 
 def mix(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from wordlab.batching.batch import Reading
 from wordlab.batching.windows import Windows
-from wordlab.config import read_json, validate
+from wordlab.config import validate
 from wordlab.corpus.preparation import encode, encode_in_memory
 from wordlab.corpus.store import TokenStore
 from wordlab.corpus.text import Text, read_text, text_of
@@ -26,6 +26,7 @@ from wordlab.models.language_model import (
     LanguageModel,
     Predictor,
 )
+from wordlab.runs.environment import read_environment
 from wordlab.runs.history import read_history
 from wordlab.runs.model_files import (
     SETTINGS,
@@ -37,7 +38,7 @@ from wordlab.runs.model_files import (
 from wordlab.runs.settings import RunSettings
 from wordlab.training.progress import Epoch
 
-CHECKPOINT, ENVIRONMENT = "checkpoint.safetensors", "environment.json"
+CHECKPOINT = "checkpoint.safetensors"
 CORPUS = "corpus"
 
 YARDSTICK_TOKENS = 20_000_000
@@ -121,8 +122,7 @@ class Run:
     @property
     def environment(self) -> dict[str, Any]:
         """What the run was made with."""
-        data = read_json(self.path / ENVIRONMENT)
-        return data if isinstance(data, dict) else {}
+        return read_environment(self.path)
 
     def store(self, name: str) -> TokenStore:
         """The ids of the run's own text "train" or "validation"."""

@@ -26,10 +26,10 @@ from typing import Any
 
 from wordlab.config import apply_overrides, read_json, split_values
 from wordlab.errors import WordlabError
+from wordlab.runs.environment import read_environment
 from wordlab.runs.files import write_json
 from wordlab.runs.model_files import SETTINGS
 from wordlab.runs.opening import settings_of
-from wordlab.runs.run import ENVIRONMENT
 from wordlab.runs.settings import RunSettings
 from wordlab.runs.tagger_settings import TaggerRunSettings
 
@@ -179,7 +179,7 @@ class SweepFolder:
 
     def keep(self, cell: Cell, figures: dict[str, Any]) -> dict[str, Any]:
         """Write a finished cell's figures, with what its validation text was, and return them."""
-        data = read_json(self.run_folder(cell) / ENVIRONMENT).get("data", {})
+        data = read_environment(self.run_folder(cell)).get("data", {})
         text = data.get("validation", {})
         prints = {key: text.get(key) for key in ("vocabulary", "sha256")}
         whole = {**figures, "validation_text": prints}

@@ -23,6 +23,7 @@ from wordlab.evaluation.tagging.evaluation import TaggingEvaluation, evaluate_ta
 from wordlab.evaluation.tagging.reading import Tagged, read_store, read_twice
 from wordlab.models.taggers.glossary import Glossary
 from wordlab.models.taggers.tagger import Tagger, build_tagger
+from wordlab.runs.environment import read_environment
 from wordlab.runs.files import read_tensors, write_json
 from wordlab.runs.history import read_history
 from wordlab.runs.model_files import MODEL, SETTINGS
@@ -196,6 +197,11 @@ class TaggerRun:
     def history(self) -> list[Epoch]:
         """What each finished epoch did."""
         return read_history(self.path)
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """What the run was made with."""
+        return read_environment(self.path)
 
     def sentences(self, name: str) -> list[LabelledSentence]:
         """The run's own text "train" or "validation"."""

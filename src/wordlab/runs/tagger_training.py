@@ -21,11 +21,11 @@ from wordlab.corpus.word_forms import WORD_FORMS
 from wordlab.corpus.word_vectors import WordVectors, read_vectors
 from wordlab.errors import WordlabError
 from wordlab.evaluation.tagging.calibration import fit_temperature
-from wordlab.runs.environment import describe_environment
+from wordlab.runs.environment import ENVIRONMENT, describe_environment
 from wordlab.runs.files import require_new, write_json, write_tensors, write_whole
 from wordlab.runs.kept_training import KeptTraining
 from wordlab.runs.model_files import SETTINGS
-from wordlab.runs.run import ENVIRONMENT, Run
+from wordlab.runs.run import Run
 from wordlab.runs.tagger_run import (
     CALIBRATION,
     CORPUS,

@@ -13,12 +13,12 @@ from wordlab.corpus.preparation import prepare
 from wordlab.corpus.text import Text, TextSettings, read_text, text_of
 from wordlab.errors import WordlabError
 from wordlab.models.language_model import CountSettings
-from wordlab.runs.environment import describe_environment
+from wordlab.runs.environment import ENVIRONMENT, describe_environment
 from wordlab.runs.files import require_new, write_json
 from wordlab.runs.kept_training import KeptTraining
 from wordlab.runs.model_files import MIXTURE, SETTINGS, VOCABULARY, fresh_network
 from wordlab.runs.preflight import require_memory
-from wordlab.runs.run import CORPUS, ENVIRONMENT, Run, TextLike
+from wordlab.runs.run import CORPUS, Run, TextLike
 from wordlab.runs.settings import RunSettings
 from wordlab.training.counting import CountTrainer
 from wordlab.training.language_modelling import LanguageModelling

@@ -1,0 +1,1 @@
+"""Reports: all there is to say about a run, gathered in sections, written in one file."""

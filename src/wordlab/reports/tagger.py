@@ -1,0 +1,31 @@
+"""The report of a tagger."""
+
+from collections.abc import Iterator
+
+from wordlab.inspection.learning import f1_chart, history_table, learning_chart
+from wordlab.inspection.provenance import environment_table, settings_table
+from wordlab.inspection.tagger import tagger_tables
+from wordlab.reports.section import Section
+from wordlab.runs.tagger_run import TaggerRun
+
+ERRORS = 100
+"""Errors that are listed in their sentences."""
+
+
+def tagger_sections(run: TaggerRun) -> Iterator[Section]:
+    """Evaluation, errors in their sentences, probabilities, learning curves, cost, settings."""
+    sentences = run.sentences("validation")
+    evaluation = run.evaluate_sentences(sentences, "the validation text")
+    entities, *further = evaluation.tables()
+    yield Section("Evaluation", (entities, *further))
+    yield Section("Errors", (evaluation.error_table(sentences, ERRORS),))
+    if evaluation.calibration is not None:
+        sure = evaluation.calibration
+        parts = (sure.reliability_chart(), sure.reliability_table(), sure.threshold_table())
+        yield Section("Probabilities", parts)
+    if run.history:
+        curves = (f1_chart(run.history), learning_chart(run.history), history_table(run.history))
+        yield Section("Learning curves", curves)
+    yield Section("Model", tuple(tagger_tables(run.model, run.lexicon, run.tag_set)))
+    made_with = environment_table(run.environment)
+    yield Section("Settings", (settings_table(run.settings), made_with))
