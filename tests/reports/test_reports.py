@@ -63,7 +63,7 @@ def cells(report: Report) -> list[str]:
     for section in report.sections:
         for part in section.parts:
             own = [p for side in part.parts for p in side] if isinstance(part, Beside) else [part]
-            found += [cell for p in own for row in plain(p).shown() for cell in row]
+            found += [cell for p in own for t in plain(p) for row in t.shown() for cell in row]
     return found
 
 
@@ -166,7 +166,7 @@ def test_markdown_and_json_hold_the_same_figures(report: Report) -> None:
     for cell in cells(report):
         assert cell.replace("|", "\\|") in markdown
     assert [s["title"] for s in data["sections"]] == [s.title for s in report.sections]
-    assert data["sections"][0]["parts"][0]["rows"]
+    assert data["sections"][0]["parts"][0]["tables"][0]["rows"]
 
 
 def test_it_says_what_differs_beside_another_run(run: Run, tagger: TaggerRun) -> None:

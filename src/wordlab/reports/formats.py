@@ -33,10 +33,8 @@ def as_text(report: Report) -> str:
 
 def _in_markdown(part: Part) -> str:
     said = f"*{part.description}*\n\n" if isinstance(part, Chart) else ""
-    table = plain(part)
-    if not table.columns:
-        return table.note
-    return said + as_markdown(table)
+    tables = (as_markdown(table) if table.columns else table.note for table in plain(part))
+    return said + "\n".join(tables)
 
 
 @REPORT_FORMATS.register("json")

@@ -51,8 +51,7 @@ def _part(part: Part) -> str:
         return as_figure(part)
     if isinstance(part, Table):
         return _table(part)
-    folded = f"<details><summary>The same as a table</summary>\n{_table(part.table)}</details>"
-    return f"<div>{part.html}\n{folded}</div>"
+    return part.html
 
 
 def _table(table: Table) -> str:

@@ -11,15 +11,15 @@ from wordlab.table import Table
 
 @dataclass(frozen=True)
 class Passages:
-    """Sentences set in colours, and the figures behind the colours as a table.
+    """Sentences set in colours.
 
     Attributes:
-        html: the sentences as elements of a page, escaped.
-        table: the same in plain figures, for all who do not see colours.
+        html: the sentences as elements of a page, escaped, each with its figures as a table.
+        tables: these figures.
     """
 
     html: str
-    table: Table
+    tables: tuple[Table, ...]
 
 
 Part = Table | Chart | Passages
@@ -64,9 +64,11 @@ def section_where_possible(title: str, parts: Callable[[], Sequence[Part]]) -> l
         return [Section(title, (Table.of(title, (), [], note=f"Not shown: {error.what}."),))]
 
 
-def plain(part: Part) -> Table:
+def plain(part: Part) -> tuple[Table, ...]:
     """The figures of a part."""
-    return part if isinstance(part, Table) else part.table
+    if isinstance(part, Passages):
+        return part.tables
+    return (part.table if isinstance(part, Chart) else part,)
 
 
 def as_values(part: Part | Beside) -> dict[str, Any]:
@@ -74,8 +76,5 @@ def as_values(part: Part | Beside) -> dict[str, Any]:
     if isinstance(part, Beside):
         both = zip(part.names, part.parts, strict=True)
         return {"runs": [{"run": n, "parts": list(map(as_values, own))} for n, own in both]}
-    table = plain(part)
-    found = {"title": table.title, "rows": table.records(), "note": table.note}
-    if isinstance(part, Chart):
-        found["picture"] = part.description
-    return found
+    tables = [{"title": t.title, "rows": t.records(), "note": t.note} for t in plain(part)]
+    return {"tables": tables, **({"picture": part.description} if isinstance(part, Chart) else {})}

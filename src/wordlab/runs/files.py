@@ -2,7 +2,9 @@
 
 import json
 import os
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +45,24 @@ def require_new(path: Path, mend: str = "choose another folder") -> None:
     """Raise WordlabError unless `path` is free for a new folder: not there, or empty."""
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise WordlabError("is there already and is not empty", where=str(path), mend=mend)
+
+
+@contextmanager
+def filling(folder: Path) -> Iterator[None]:
+    """Make a folder, and take it away again where what is to fill it fails.
+
+    Raises:
+        WordlabError: where it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WordlabError(error.strerror or str(error), where=str(folder)) from None
+    try:
+        yield
+    except BaseException:  # leave no half-made folder in the way of the next try
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def next_free(path: Path) -> Path:

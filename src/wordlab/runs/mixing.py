@@ -17,7 +17,7 @@ from wordlab.models.dynamic import gradient_sizes
 from wordlab.models.language_model import LanguageModel
 from wordlab.models.mixture import Mixture, fit_weights
 from wordlab.runs.environment import ENVIRONMENT
-from wordlab.runs.files import require_new, write_json, write_tensors
+from wordlab.runs.files import filling, require_new, write_json, write_tensors
 from wordlab.runs.model_files import (
     GRADIENTS,
     MEMBERS,
@@ -63,7 +63,7 @@ def mix(
     store = encode_in_memory(first.text(text), first.vocabulary)
     if not len(store):
         raise WordlabError("has no sentence to fit weights to", where=text.name)
-    try:
+    with filling(path):
         _lay_out(runs, names, path)
         if chosen.dynamic_rate:
             _write_gradient_sizes(runs, names, path)
@@ -72,9 +72,6 @@ def mix(
         weights = fit(mixture, store)
         fitted = chosen.model_copy(update={"weights": tuple(map(tuple, weights.tolist()))})
         write_json(path / MIXTURE, fitted.model_dump(mode="json"))
-    except BaseException:  # leave no half-made folder in the way of the next try
-        shutil.rmtree(path, ignore_errors=True)
-        raise
     return Run.load(path)
 
 

@@ -1,7 +1,6 @@
 """Training a tagger into a run folder: start, checkpoint, resume."""
 
 import hashlib
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +21,7 @@ from wordlab.corpus.word_vectors import WordVectors, read_vectors
 from wordlab.errors import WordlabError
 from wordlab.evaluation.tagging.calibration import fit_temperature
 from wordlab.runs.environment import ENVIRONMENT, describe_environment
-from wordlab.runs.files import require_new, write_json, write_tensors, write_whole
+from wordlab.runs.files import filling, require_new, write_json, write_tensors, write_whole
 from wordlab.runs.kept_training import KeptTraining
 from wordlab.runs.model_files import SETTINGS
 from wordlab.runs.run import Run
@@ -111,15 +110,8 @@ class TaggerTraining(KeptTraining[TaggerRun]):
             train, validation, by = _held_out(train, settings)
             notes.append(f"{len(validation):,} sentences are held out by {by} for validation")
         vectors = _vectors(settings.features.vectors)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise WordlabError(error.strerror or str(error), where=str(path)) from None
-        try:
+        with filling(folder):
             return cls._laid_out(settings, folder, train, validation, vectors, notes)
-        except BaseException:  # leave no half-made folder in the way of the next try
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
 
     @classmethod
     def _laid_out(

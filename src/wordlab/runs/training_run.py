@@ -1,6 +1,5 @@
 """Training into a run folder: start, checkpoint, resume."""
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +13,7 @@ from wordlab.corpus.text import Text, TextSettings, read_text, text_of
 from wordlab.errors import WordlabError
 from wordlab.models.language_model import CountSettings
 from wordlab.runs.environment import ENVIRONMENT, describe_environment
-from wordlab.runs.files import require_new, write_json
+from wordlab.runs.files import filling, require_new, write_json
 from wordlab.runs.kept_training import KeptTraining
 from wordlab.runs.model_files import MIXTURE, SETTINGS, VOCABULARY, fresh_network
 from wordlab.runs.preflight import require_memory
@@ -81,15 +80,8 @@ class TrainingRun(KeptTraining[Run]):
             train = read_text(settings.data.train)
         if validation is None and settings.data.validation:
             validation = read_text(settings.data.validation)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise WordlabError(error.strerror or str(error), where=str(path)) from None
-        try:
+        with filling(folder):
             return cls._laid_out(settings, folder, train, validation)
-        except BaseException:  # leave no half-made folder in the way of the next try
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
 
     @classmethod
     def _laid_out(

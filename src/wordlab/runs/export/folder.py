@@ -1,11 +1,9 @@
 """A tagger's run folder without its training text."""
 
-import shutil
 from pathlib import Path
 
-from wordlab.errors import WordlabError
 from wordlab.runs.export.release import PLAIN, Release
-from wordlab.runs.files import require_new, write_json, write_tensors
+from wordlab.runs.files import filling, require_new, write_json, write_tensors
 from wordlab.runs.model_files import MODEL, SETTINGS
 from wordlab.runs.tagger_run import CALIBRATION, VECTORS, TaggerRun, write_lexicon
 from wordlab.runs.tagger_settings import TaggerDataSettings, TaggerRunSettings
@@ -26,15 +24,8 @@ def export_folder(run: TaggerRun, path: str | Path, *, words: str = PLAIN) -> Ta
     folder = Path(path)
     require_new(folder)
     release = Release.of(run, words)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise WordlabError(error.strerror or str(error), where=str(path)) from None
-    try:
+    with filling(folder):
         _fill(folder, run, release)
-    except BaseException:  # leave no half-made folder in the way of the next try
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
     return TaggerRun.load(folder)
 
 
