@@ -1,6 +1,7 @@
 """`wordlab explain`: what predictions and labels came from, word by word."""
 
-from dataclasses import asdict
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -56,37 +57,77 @@ def explain(
     if out is not None and out.suffix.lower() not in {".html", ".htm"}:
         raise WordlabError("is no name of an HTML file", where=str(out), mend="end it in .html")
     opened = open_run(run)
+    read = _Reading(texts or ["-"], sentences or [], layout, tokens)
     if isinstance(opened, Run):
         if every:
             raise WordlabError("is of taggers", where="--all")
-        _explain_words(opened, texts or ["-"], sentences, by, end, out, layout, tokens, as_json)
+        _explain_words(opened, read, by, end, out, as_json)
     else:
-        raise WordlabError("later")
+        if end:
+            raise WordlabError("is of language models", where="--end")
+        _explain_labels(opened, read, by, every, out, as_json)
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """What is read, and how."""
+
+    texts: list[str]
+    sentences: list[str]
+    layout: str
+    tokens: str
 
 
 def _explain_words(
-    run: "Run",
-    texts: list[str],
-    sentences: list[str] | None,
-    by: str,
-    end: bool,
-    out: Path | None,
-    layout: str,
-    tokens: str,
-    as_json: bool,
+    run: "Run", read: _Reading, by: str, end: bool, out: Path | None, as_json: bool
 ) -> None:
+    from wordlab.corpus.text import text_of
     from wordlab.inspection.ablation import WAYS
     from wordlab.inspection.attribution import explain_words, explanation_table, protocol
 
     way = next((way for way in WAYS if way == by), None)
     if way is None:
-        raise WordlabError(
-            f"{by!r} is no way to ablate a word; allowed: {', '.join(WAYS)}", where="--by"
-        )
-    text = run.text(sentences) if sentences else run.read(texts, layout=layout, tokens=tokens)
+        raise _refusal(by, WAYS)
+    text = run.read(read.texts, layout=read.layout, tokens=read.tokens)
+    if read.sentences:
+        text = text_of(read.sentences, text.settings)
     found = list(explain_words(run.model, text, run.vocabulary, by=way, end=end))
     if as_json:
         show_json([asdict(sentence) for sentence in found])
     else:
-        lasts = ["" for _ in found[1:]] + [protocol(way)]
-        show(explanation_table(*pair) for pair in zip(found, lasts, strict=True))
+        notes = ["" for _ in found[1:]] + [protocol(way)]
+        show(explanation_table(*pair) for pair in zip(found, notes, strict=True))
+
+
+def _explain_labels(
+    run: "TaggerRun", read: _Reading, by: str, every: bool, out: Path | None, as_json: bool
+) -> None:
+    from wordlab.corpus.text import read_text, text_of
+    from wordlab.inspection.label_attribution import WAYS, LabelExplainer
+    from wordlab.inspection.label_tables import (
+        label_summary,
+        label_tables,
+        protocol,
+        shown_radius,
+    )
+
+    way = next((way for way in WAYS if way == by), None)
+    if way is None:
+        raise _refusal(by, WAYS)
+    text = read_text(read.texts, layout=read.layout or "lines", tokens=read.tokens or "words")
+    if read.sentences:
+        text = text_of(read.sentences, text.settings)
+    training = (s.words for s in run.sentences("train")) if way == "mean" else ()
+    explainer = LabelExplainer(run.model, run.lexicon, run.tag_set, by=way, training=training)
+    found = [explainer.explain(sentence, every=every) for sentence in text.sentences()]
+    if as_json:
+        show_json([asdict(sentence) for sentence in found])
+        return
+    radius = shown_radius(run.model)
+    tables = [table for sentence in found for table in label_tables(sentence, radius)]
+    show([*tables, label_summary(found, radius, protocol(way))])
+
+
+def _refusal(by: str, ways: Iterable[str]) -> WordlabError:
+    allowed = ", ".join(ways)
+    return WordlabError(f"{by!r} is no way to ablate a word; allowed: {allowed}", where="--by")
