@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wordlab.cli.terminal import Json, LayoutOption, RunFolder, TokensOption, show, show_json
+from wordlab.cli.terminal import Json, LayoutOption, RunFolder, TokensOption, note, show, show_json
 from wordlab.errors import WordlabError
 
 if TYPE_CHECKING:
     from wordlab.runs.run import Run
+    from wordlab.runs.tagger_run import TaggerRun
 
 
 def register(app: typer.Typer) -> None:
@@ -84,6 +85,7 @@ def _explain_words(
     from wordlab.corpus.text import text_of
     from wordlab.inspection.ablation import WAYS
     from wordlab.inspection.attribution import explain_words, explanation_table, protocol
+    from wordlab.rendering.explanations import as_surprisal
 
     way = next((way for way in WAYS if way == by), None)
     if way is None:
@@ -92,6 +94,8 @@ def _explain_words(
     if read.sentences:
         text = text_of(read.sentences, text.settings)
     found = list(explain_words(run.model, text, run.vocabulary, by=way, end=end))
+    if out is not None:
+        _write(out, f"Surprisal under {run.name}", as_surprisal(found, protocol(way)))
     if as_json:
         show_json([asdict(sentence) for sentence in found])
     else:
@@ -110,6 +114,7 @@ def _explain_labels(
         protocol,
         shown_radius,
     )
+    from wordlab.rendering.explanations import as_labels
 
     way = next((way for way in WAYS if way == by), None)
     if way is None:
@@ -120,12 +125,22 @@ def _explain_labels(
     training = (s.words for s in run.sentences("train")) if way == "mean" else ()
     explainer = LabelExplainer(run.model, run.lexicon, run.tag_set, by=way, training=training)
     found = [explainer.explain(sentence, every=every) for sentence in text.sentences()]
+    radius = shown_radius(run.model)
+    if out is not None:
+        _write(out, f"Labels by {run.name}", as_labels(found, radius, protocol(way)))
     if as_json:
         show_json([asdict(sentence) for sentence in found])
         return
-    radius = shown_radius(run.model)
     tables = [table for sentence in found for table in label_tables(sentence, radius)]
     show([*tables, label_summary(found, radius, protocol(way))])
+
+
+def _write(path: Path, title: str, fragment: str) -> None:
+    from wordlab.rendering.explanations import explanation_page
+    from wordlab.runs.files import write_whole
+
+    write_whole(path, explanation_page(title, fragment).encode())
+    note(f"page: {path}")
 
 
 def _refusal(by: str, ways: Iterable[str]) -> WordlabError:

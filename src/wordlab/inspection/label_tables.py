@@ -66,8 +66,10 @@ def label_summary(sentences: Iterable[SentenceLabels], radius: int, note: str = 
         if offset:
             found = [nats for label in labels if (nats := label.at(offset)) is not None]
             rows.append((f"the word at {offset:+d}", found))
-    for name in labels[0].features if labels else ():
-        rows.append((f"feature {name}", [label.features[name] for label in labels]))
+    rows += [
+        (f"feature {name}", [label.features[name] for label in labels])
+        for name in (labels[0].features if labels else ())
+    ]
     return Table.of(
         "Over all labels",
         ("taken away", Column("mean nats", 3), Column("largest", 2), "labels"),
