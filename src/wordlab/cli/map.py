@@ -57,16 +57,22 @@ def draw_map(
         chart = word_map(
             space.vectors, space.vocabulary, words=words, method=method, seed=seed, groups=groups
         )
-        tables = []
+        tables = {}
     else:
         other = own.last if beside is None else RunWords.load(beside).best
         aligned = align(space, other)
         chart = aligned_map(aligned, words=words, method=method, seed=seed, groups=groups)
-        tables = [alignment_table(aligned), moved_table(aligned, words, moved)]
+        tables = {
+            "alignment": alignment_table(aligned),
+            "moved": moved_table(aligned, words, moved),
+        }
     for path in out or [run / "map.html", run / "map.svg", run / "map.png"]:
         write_chart(chart, path)
         note(f"map: {path}")
-    if as_json:
-        show_json(chart.table.records())
+    if not as_json:
+        show(tables.values())
     elif tables:
-        show(tables)
+        figures = {name: table.records() for name, table in tables.items()}
+        show_json({**figures, "map": chart.table.records()})
+    else:
+        show_json(chart.table.records())

@@ -106,14 +106,15 @@ def _explained(one: Floats, other: Floats) -> float:
 
 def alignment_table(aligned: Aligned) -> Table:
     """How well the two spaces fit each other."""
-    return Table.of_pairs(
-        f"{aligned.names[0]} and {aligned.names[1]}",
-        [
-            ("words that both have", len(aligned.words)),
-            ("dimensions", aligned.first.shape[1]),
-            ("variance explained by the turned second", round(aligned.explained, 4)),
-            ("the same with its words shuffled", round(aligned.by_chance, 4)),
-        ],
+    first, second = aligned.names
+    return Table.of(
+        f"{second} turned onto {first}",
+        (
+            *("words that both have", "dimensions"),
+            Column("variance explained", 1, percent=True),
+            Column("with words shuffled", 1, percent=True),
+        ),
+        [(len(aligned.words), aligned.first.shape[1], aligned.explained, aligned.by_chance)],
         note="Turned by orthogonal Procrustes over all words that both have.",
     )
 
