@@ -27,7 +27,8 @@ class Chart:
     Attributes:
         mark: lines, points, bars, or words set at their coordinates.
         series: the column that tells lines or colours apart; empty for one series.
-        label: the column with the words of a "word" chart.
+        label: the column with the words of a "word" chart; a page lets readers find them.
+        panel: the column whose values have drawings of their own, side by side; empty for one.
         low, high: the columns with the ends of a bar through each point; empty for no bars.
         description: the alternative text: what the picture shows, for those who cannot see it.
     """
@@ -40,6 +41,7 @@ class Chart:
     description: str
     series: str = ""
     label: str = ""
+    panel: str = ""
     low: str = ""
     high: str = ""
     width: int = 560

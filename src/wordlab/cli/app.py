@@ -33,6 +33,7 @@ COMMANDS = (
     "evaluate",
     "compare",
     "score",
+    "explain",
     "tag",
     "export",
     "generate",

@@ -1,5 +1,6 @@
 """Vocabularies: the words a model knows, built from training text only."""
 
+import difflib
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -117,11 +118,24 @@ class Vocabulary:
     def id_of(self, word: str) -> int:
         """Return the id of a known word; raise WordlabError for any other."""
         if word not in self.ids:
+            close = ", ".join(map(repr, self.close_to(word)))
             raise WordlabError(
                 f"{word!r} is not in the vocabulary",
-                mend="spell it as the model saw it in training (see the setting text.form)",
+                mend=f"did you mean {close}?"
+                if close
+                else "spell it as the model saw it in training (see the setting text.form)",
             )
         return self.ids[word]
+
+    def close_to(self, word: str, count: int = 3) -> list[str]:
+        """Known words that are spelled almost so, in whatever case; the closest first."""
+        wanted = word.lower()
+        spellings: dict[str, list[str]] = {}
+        for known in self.ids:
+            if abs(len(known) - len(word)) <= 2:
+                spellings.setdefault(known.lower(), []).append(known)
+        near = difflib.get_close_matches(wanted, spellings, n=count, cutoff=0.75)
+        return [known for spelling in near for known in spellings[spelling]][:count]
 
     def save(self, path: Path) -> None:
         """Write one line an id: word, tab, count; readable, and read back by `load`."""

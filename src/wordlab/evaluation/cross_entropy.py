@@ -231,7 +231,7 @@ def _score_chunks(
         observe(scored, len(store))
         target = batch.targets.to(log_probs.device)[:, None]
         of_target = log_probs.gather(1, target)
-        ranks = _ranks(log_probs, of_target, target)
+        ranks = ranks_of(log_probs, of_target, target)
         yield (
             batch.positions,
             batch.targets.numpy(),
@@ -241,8 +241,14 @@ def _score_chunks(
         )
 
 
-def _ranks(log_probs: Tensor, of_target: Tensor, target: Tensor) -> Tensor:
-    """1 + words that are more probable, or as probable with a smaller id. [B]"""
+def ranks_of(log_probs: Tensor, of_target: Tensor, target: Tensor) -> Tensor:
+    """1 + words that are more probable, or as probable with a smaller id. [B]
+
+    Args:
+        log_probs: of all words, [B, V].
+        of_target: the targets' own, [B, 1].
+        target: the targets' ids, [B, 1].
+    """
     above = (log_probs > of_target).sum(dim=1)
     level = log_probs == of_target
     ties = level.sum(dim=1) > 1

@@ -1,6 +1,7 @@
 """Maps: word vectors laid out in the plane."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,11 +9,15 @@ from numpy.typing import NDArray
 from wordlab.chart import Axis, Chart
 from wordlab.corpus.vocabulary import Vocabulary
 from wordlab.errors import WordlabError
+from wordlab.inspection.alignment import Aligned
 from wordlab.registry import Registry
-from wordlab.table import Column, Table
+from wordlab.table import Column, Table, Value
 
 Projection = Callable[[NDArray[np.float64], int], NDArray[np.float64]]
 """(vectors [N, E], seed) -> places [N, 2]."""
+
+NO_GROUP = "other"
+"""Of words that no group was given for."""
 
 PROJECTIONS: Registry[Projection] = Registry("map method")
 
@@ -57,6 +62,7 @@ def word_map(
     words: int = 500,
     method: str = "",
     seed: int = 1,
+    groups: Mapping[str, str] | None = None,
 ) -> Chart:
     """Lay out the most frequent words.
 
@@ -64,31 +70,101 @@ def word_map(
         vectors: one row a word of the vocabulary, [V, E].
         words: how many, markers left out.
         method: "pca", "tsne" or "as-is"; empty for as-is in two dimensions, else pca.
+        groups: of words, which are coloured by them; see `wordlab.inspection.word_groups`.
     """
     ids = vocabulary.frequent_words(words)
-    if len(ids) < 3:
-        raise WordlabError("a map needs at least 3 words", where="--words")
-    if vectors.shape[1] < 2:
-        raise WordlabError("a map needs vectors of at least 2 dimensions", where="model.embedding")
-    method = method or ("as-is" if vectors.shape[1] == 2 else "pca")
+    method = _chosen(method, vectors.shape[1], len(ids))
     places = PROJECTIONS[method](vectors[ids].astype(np.float64), seed)
     data = Table.of(
         f"Word map ({method})",
-        ("word", Column("x", 3), Column("y", 3), "rank", "count"),
+        ("word", Column("x", 3), Column("y", 3), "rank", "count", *(["group"] if groups else [])),
         [
-            (vocabulary.words[index], float(x), float(y), rank, int(vocabulary.counts[index]))
+            (
+                *(vocabulary.words[index], float(x), float(y), rank, int(vocabulary.counts[index])),
+                *([groups.get(vocabulary.words[index], NO_GROUP)] if groups else []),
+            )
             for rank, (index, (x, y)) in enumerate(zip(ids, places, strict=True), start=1)
         ],
     )
+    return _chart(
+        f"The {len(ids)} most frequent words ({method})",
+        f"Map of the embeddings of the {len(ids)} most frequent words, by {method}.",
+        data,
+        ("rank", "count"),
+        bool(groups),
+    )
+
+
+def aligned_map(
+    aligned: Aligned,
+    *,
+    words: int = 500,
+    method: str = "",
+    seed: int = 1,
+    groups: Mapping[str, str] | None = None,
+) -> Chart:
+    """Lay out the most frequent shared words of two spaces beside each other, by one projection.
+
+    Args:
+        aligned: the two spaces, the second turned onto the first.
+    """
+    shown = aligned.words[:words]
+    first, second = aligned.first[: len(shown)], aligned.second[: len(shown)]
+    method = _chosen(method, first.shape[1], len(shown))
+    places = PROJECTIONS[method](np.concatenate([first, second]), seed)
+    distances = aligned.distances()
+    rows: list[tuple[Value, ...]] = [
+        (
+            *(word, float(x), float(y), name, rank, float(distances[rank - 1])),
+            *([groups.get(word, NO_GROUP)] if groups else []),
+        )
+        for name, part in zip(aligned.names, np.split(places, 2), strict=True)
+        for rank, (word, (x, y)) in enumerate(zip(shown, part, strict=True), start=1)
+    ]
+    data = Table.of(
+        f"Word maps of {' and '.join(aligned.names)} ({method})",
+        (
+            *("word", Column("x", 3), Column("y", 3), "run", "rank", Column("moved by", 3)),
+            *(["group"] if groups else []),
+        ),
+        rows,
+    )
+    chart = _chart(
+        f"{' and '.join(aligned.names)}, the second turned onto the first ({method})",
+        f"Maps of the {len(shown)} most frequent shared words in both, side by side, by {method}.",
+        data,
+        ("rank", "moved by"),
+        bool(groups),
+    )
+    return replace(chart, panel="run", width=560, height=520)
+
+
+def _chosen(method: str, dimensions: int, words: int) -> str:
+    """The method that was asked for, or the one that fits.
+
+    Raises:
+        WordlabError: where nothing can be laid out.
+    """
+    if words < 3:
+        raise WordlabError("a map needs at least 3 words", where="--words")
+    if dimensions < 2:
+        raise WordlabError("a map needs vectors of at least 2 dimensions", where="model.embedding")
+    return method or ("as-is" if dimensions == 2 else "pca")
+
+
+def _chart(
+    title: str, description: str, data: Table, about: tuple[str, ...], grouped: bool
+) -> Chart:
     return Chart(
-        title=f"The {len(ids)} most frequent words ({method})",
+        title=title,
         mark="word",
         data=data,
         x=Axis("x", "first direction"),
         y=Axis("y", "second direction"),
         label="word",
-        description=f"Map of the embeddings of the {len(ids)} most frequent words, by {method}.",
+        series="group" if grouped else "",
+        description=description,
         width=760,
         height=620,
-        tooltip=("word", "rank", "count"),
+        tooltip=("word", *about, *(["group"] if grouped else [])),
     )

@@ -53,12 +53,9 @@ def nearest(
     for word in words:
         index = vocabulary.id_of(word)
         others = candidates[candidates != index]
-        if metric == "cosine":
-            values = _cosines(table[others], table[index])
-            order = np.argsort(-values, kind="stable")[:count]
-        else:
-            values = np.linalg.norm(table[others] - table[index], axis=1)
-            order = np.argsort(values, kind="stable")[:count]
+        near = nearness(table[others], table[index][None], metric)[0]
+        order = np.argsort(-near, kind="stable")[:count]
+        values = near if metric == "cosine" else -near
         found += [
             Neighbour(word, metric, rank, vocabulary.words[others[place]], float(values[place]))
             for rank, place in enumerate(order, start=1)
@@ -66,10 +63,21 @@ def nearest(
     return found
 
 
-def _cosines(rows: NDArray[np.float64], vector: NDArray[np.float64]) -> NDArray[np.float64]:
-    lengths = np.linalg.norm(rows, axis=1) * np.linalg.norm(vector)
-    products: NDArray[np.float64] = rows @ vector
-    cosines = np.zeros_like(products)
+def nearness(
+    rows: NDArray[np.float64], vectors: NDArray[np.float64], metric: Metric
+) -> NDArray[np.float64]:
+    """How near rows (columns of the result) are to vectors: cosines, or distances below 0.
+
+    A vector of zeros has no angle: its cosines are 0. [M, E], [N, E] -> [N, M]
+    """
+    if metric == "euclidean":
+        from scipy.spatial.distance import cdist
+
+        distances: NDArray[np.float64] = -cdist(vectors, rows)
+        return distances
+    products = vectors @ rows.T
+    lengths = np.linalg.norm(vectors, axis=1)[:, None] * np.linalg.norm(rows, axis=1)
+    cosines: NDArray[np.float64] = np.zeros_like(products)
     np.divide(products, lengths, out=cosines, where=lengths > 0)
     return cosines
 

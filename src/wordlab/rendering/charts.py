@@ -47,21 +47,45 @@ def specification(chart: Chart) -> dict[str, Any]:
     if chart.mark == "point":
         mark.update({"filled": True, "size": 30})
     if chart.mark == "word":
-        mark = {"type": "text", "fontSize": 10}
-        encoding["text"] = {"field": _escaped(chart.label), "type": "nominal"}
+        mark = {"type": "text"}
+        encoding |= _findable(chart.label)
     spec: dict[str, Any] = {
         "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
         "title": chart.title,
         "description": chart.description,
-        "width": chart.width,
-        "height": chart.height,
         "data": {"values": [_drawable(record) for record in chart.data.records()]},
         "config": {"font": _FONT, "background": "white"},
     }
     unit: dict[str, Any] = {"mark": mark, "encoding": encoding}
     if chart.mark in {"point", "word", "line"} and not (chart.x.ordered or chart.y.ordered):
         unit["params"] = [{"name": "view", "select": "interval", "bind": "scales"}]
-    return spec | ({"layer": [unit, _bars(chart, encoding)]} if chart.low else unit)
+    view = {"layer": [unit, _bars(chart, encoding)]} if chart.low else unit
+    drawing: dict[str, Any] = {"width": chart.width, "height": chart.height, **view}
+    if chart.panel:
+        facet = {"field": _escaped(chart.panel), "type": "nominal", "title": None, "sort": None}
+        drawing = {"facet": facet, "columns": 2, "spec": drawing}
+    if chart.mark == "word":
+        drawing["params"] = [*drawing.get("params", []), _SEARCH]
+    return spec | drawing
+
+
+_SEARCH = {
+    "name": "find",
+    "value": "",
+    "bind": {"input": "search", "name": "Find a word: ", "autocomplete": "off"},
+}
+"""A box under an interactive drawing; Vega makes and watches it."""
+
+
+def _findable(label: str) -> dict[str, Any]:
+    """Words as text; those that hold what is looked for grow, the others fade."""
+    word = f"lower(datum[{json.dumps(label)}])"
+    found = f"find && indexof({word}, lower(find)) >= 0"
+    return {
+        "text": {"field": _escaped(label), "type": "nominal"},
+        "size": {"condition": {"test": found, "value": 18}, "value": 10},
+        "opacity": {"condition": {"test": f"!find || {found}", "value": 1}, "value": 0.15},
+    }
 
 
 def _bars(chart: Chart, encoding: dict[str, Any]) -> dict[str, Any]:
