@@ -124,7 +124,7 @@ def test_it_fits_every_width_and_its_text_stands_out(
         opened = context.new_page()
         opened.goto(page.as_uri())
         assert opened.evaluate("document.documentElement.scrollWidth") <= width
-        for of in ("body", "td", "th", "a", "summary", ".chart svg text"):
+        for of in ("body", "td", "th", "a", "summary", ".chart svg text", ".explained .word"):
             ratio = opened.evaluate(CONTRAST, of)
             assert ratio >= 4.5, (of, ratio)
 

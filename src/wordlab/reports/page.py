@@ -4,6 +4,7 @@ import html
 
 from wordlab.chart import Chart
 from wordlab.rendering.charts import as_figure, interactive_script
+from wordlab.rendering.explanations import EXPLANATION_STYLE
 from wordlab.rendering.tables import as_html
 from wordlab.reports.section import Beside, Part, Report, Section
 from wordlab.table import Table
@@ -21,7 +22,7 @@ def as_page(report: Report) -> str:
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<style>{_STYLE}{report.style}</style></head>\n"
+        f"<style>{_STYLE}{EXPLANATION_STYLE}</style></head>\n"
         f'<body class="{"wide" if wide else "narrow"}">'
         '<a class="skip" href="#content">Skip the list of parts</a>\n'
         f"<header><h1>{title}</h1></header>\n"
@@ -89,6 +90,7 @@ figure{margin:1rem 0}.chart{overflow-x:auto}.chart svg{max-width:100%;height:aut
 .chart svg .role-axis-grid line,.chart svg .role-axis-domain line,.chart svg .role-axis-tick line{
 stroke:var(--rule)}
 .chart svg .background{stroke:var(--rule)}
+.explained table{display:block;overflow-x:auto}
 summary{cursor:pointer;color:var(--faint)}
 .beside{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:0 2rem}
 @media (max-width:60rem){.beside{grid-template-columns:minmax(0,1fr)}}

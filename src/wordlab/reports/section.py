@@ -48,12 +48,10 @@ class Report:
     Attributes:
         title: of the whole.
         sections: in order.
-        style: rules for what the sections bring along in HTML.
     """
 
     title: str
     sections: tuple[Section, ...]
-    style: str = ""
 
 
 def section_where_possible(title: str, parts: Callable[[], Sequence[Part]]) -> list[Section]:

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from wordlab.inspection.learning import f1_chart, history_table, learning_chart
 from wordlab.inspection.provenance import environment_table, settings_table
 from wordlab.inspection.tagger import tagger_tables
-from wordlab.reports.section import Section
+from wordlab.reports.passages import labelled_words
+from wordlab.reports.section import Section, section_where_possible
+from wordlab.reports.words import word_sections
 from wordlab.runs.tagger_run import TaggerRun
 
 ERRORS = 100
@@ -26,6 +28,8 @@ def tagger_sections(run: TaggerRun) -> Iterator[Section]:
     if run.history:
         curves = (f1_chart(run.history), learning_chart(run.history), history_table(run.history))
         yield Section("Learning curves", curves)
+    yield from section_where_possible("Labels", lambda: [labelled_words(run)])
+    yield from word_sections(run)
     yield Section("Model", tuple(tagger_tables(run.model, run.lexicon, run.tag_set)))
     made_with = environment_table(run.environment)
     yield Section("Settings", (settings_table(run.settings), made_with))
