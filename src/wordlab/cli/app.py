@@ -40,6 +40,7 @@ COMMANDS = (
     "map",
     "report",
     "describe",
+    "cost",
     "settings",
     "verify",
     "recipes",

@@ -73,8 +73,8 @@ def language_workload(model: LanguageModel, vocabulary: Vocabulary, size: int) -
     """Of a language model: a training batch of about `size` targets, read in its own way."""
     model = _whole(model)
     reading = model.reading.in_training(size)
-    store = TokenStore.in_memory(_sentences(vocabulary, 2 * size + 2 * WORDS), vocabulary)
-    batch = next(iter(reading.batches(store, size, order=Order(1, 0))))
+    store = TokenStore.in_memory(drawn_sentences(vocabulary, 2 * size + 2 * WORDS), vocabulary)
+    batch = max(reading.batches(store, size, order=Order(1, 0)), key=lambda x: len(x.targets))
     protocol = (
         f"A batch of drawn sentences of {WORDS} words, in float32 where the settings say no other; "
         "dropout as in training; all classes and no truncation, whatever the settings say."
@@ -155,7 +155,7 @@ def tagger_parts(model: Tagger, batch: TagBatch) -> Workload:
     return Workload(model, parts, tuple(model.costs()), sizes, protocol)
 
 
-def _sentences(vocabulary: Vocabulary, tokens: int) -> list[list[int]]:
+def drawn_sentences(vocabulary: Vocabulary, tokens: int) -> list[list[int]]:
     """Sentences of WORDS words each."""
     markers = {vocabulary.unknown, vocabulary.start, vocabulary.end}
     words = np.array(

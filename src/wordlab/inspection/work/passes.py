@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from wordlab.inspection.work.counting import Work, count
 from wordlab.inspection.work.parts import PartOfModel, Workload
@@ -13,6 +13,7 @@ from wordlab.inspection.work.parts import PartOfModel, Workload
 class Pass:
     """A part with what it takes and the gradient that comes back to it."""
 
+    model: nn.Module
     part: PartOfModel
     taken: Tensor
     gradient: Tensor
@@ -26,6 +27,11 @@ class Pass:
         """Forward, and back to the part's parameters and what it takes."""
         self.part.run(self.taken).backward(self.gradient)  # type: ignore[no-untyped-call]
 
+    def both_anew(self) -> None:
+        """The same, without the gradients of before, as each step of training begins."""
+        self.model.zero_grad()
+        self.both()
+
 
 def passes_of(workload: Workload) -> list[Pass]:
     """Run the parts one after another, and keep what each takes."""
@@ -34,7 +40,7 @@ def passes_of(workload: Workload) -> list[Pass]:
     for part in workload.parts:
         with torch.no_grad():
             given = part.run(taken)
-        found.append(Pass(part, taken, torch.ones_like(given)))
+        found.append(Pass(workload.model, part, taken, torch.ones_like(given)))
         taken = given.detach().requires_grad_()
     return found
 
@@ -73,11 +79,9 @@ def counted_parts(workload: Workload) -> list[CountedPart]:
     """Count what each part does, going forward and going back."""
     found = []
     for item in passes_of(workload):
-        item.both()  # the first products of a process try what the machine can do
-        workload.model.zero_grad()
+        item.both_anew()  # the first products of a process try what the machine can do
         forward = count(item.forward)
-        backward = count(item.both).less(forward)
-        workload.model.zero_grad()
+        backward = count(item.both_anew).less(forward)
         found.append(
             CountedPart(
                 item.part.name,
