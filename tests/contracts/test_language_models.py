@@ -293,7 +293,7 @@ def test_operations_equal_those_counted(model: LanguageModel) -> None:
     with FlopCounterMode(display=False, custom_mapping=onednn) as counter:
         features = model.encoder(batch).features
         model.output.log_probs(features).sum().backward()
-    encoder, output = model.encoder.costs(), model.output.costs()
+    encoder, output = model.encoder.costs(), model.output.costs(model.encoder.width)
     assert counter.get_total_flops() == sum(
         len(rows) * (layer.forward_flops + layer.backward_flops)
         for rows, layers in ((batch.inputs, encoder), (batch.targets, output))

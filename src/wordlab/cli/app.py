@@ -41,6 +41,7 @@ COMMANDS = (
     "map",
     "report",
     "describe",
+    "cost",
     "settings",
     "verify",
     "recipes",

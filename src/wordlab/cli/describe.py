@@ -29,7 +29,7 @@ def describe(
 
     from wordlab.config import apply_overrides, read_toml, validate
     from wordlab.errors import WordlabError
-    from wordlab.inspection.cost import cost_of, model_tables
+    from wordlab.inspection.cost import blocks_of, cost_of, model_tables
     from wordlab.inspection.tagger import tagger_tables
     from wordlab.models.language_model import NetworkSettings, build_model
     from wordlab.recipes import RECIPES, read_recipe
@@ -77,7 +77,7 @@ def describe(
             {
                 "vocabulary": vocabulary,
                 "protocol": model.reading.protocol,
-                "layers": [asdict(layer) for layer in cost.layers],
+                "layers": [asdict(block) for block in blocks_of(cost.layers)],
                 "parameters": cost.parameters,
                 "parameters_counted": cost.counted,
                 "parameters_one_class_implied": cost.one_class_implied,

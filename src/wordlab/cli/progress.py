@@ -4,7 +4,7 @@ import math
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
@@ -192,6 +192,20 @@ def scoring_shown() -> Iterator[None]:
 
         shown.enter_context(scoring_observed(scored))
         yield
+
+
+@contextmanager
+def rounds_shown(total: int) -> Iterator[Callable[[], None]]:
+    """On a terminal, show how many rounds of a measurement are done; yield what to call of each."""
+    if not sys.stderr.isatty():
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as live:
+        task = live.add_task("rounds", total=total)
+        yield lambda: live.advance(task)
 
 
 @contextmanager

@@ -1,14 +1,65 @@
 """What a model costs: parameters, operations, memory; by formula, layer by layer."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from wordlab.models.language_model import CountModel, LanguageModel, LayerCost, Predictor
+from wordlab.models.cost import FLOAT_BYTES, LayerCost
+from wordlab.models.language_model import CountModel, LanguageModel, Predictor
 from wordlab.models.mixture import Mixture
-from wordlab.models.softmax_output import CHUNK_LOGITS
 from wordlab.table import Table
+from wordlab.training.memory import training_bytes
 from wordlab.training.settings import TrainingSettings
 
-FLOAT_BYTES = 4
+
+@dataclass(frozen=True)
+class Block:
+    """A layer, or one of the equal parts that it consists of; operations a token.
+
+    Attributes:
+        forward_flops, backward_flops: None where they depend on the batch.
+    """
+
+    name: str
+    shape: str
+    parameters: int
+    forward_flops: int | None
+    backward_flops: int | None
+
+
+def blocks_of(layers: Iterable[LayerCost]) -> list[Block]:
+    """The layers; those of several blocks block by block, with the layer's number if it has one."""
+    found = []
+    for layer in layers:
+        names = layer.blocks or (layer.name,)
+        count = len(names)
+        which = layer.name.removeprefix("layer").strip() if layer.blocks else ""
+        forward, backward = layer.forward_flops, layer.backward_flops
+        found += [
+            Block(
+                f"{name} {which}".strip(),
+                layer.shape,
+                layer.parameters // count,
+                None if forward is None else forward // count,
+                None if backward is None else backward // count,
+            )
+            for name in names
+        ]
+    return found
+
+
+def blocks_table(title: str, blocks: Sequence[Block], note: str = "") -> Table:
+    """Blocks and their sum, which has no operations where those of a block depend on the batch."""
+    rows = [(x.name, x.shape, x.parameters, x.forward_flops, x.backward_flops) for x in blocks]
+    sums = (
+        None if None in values else sum(value or 0 for value in values)
+        for values in list(zip(*rows, strict=True))[2:]
+    )
+    return Table.of(
+        title,
+        ("layer", "shape", "parameters", "forward flops a token", "backward flops a token"),
+        [*rows, ("total", "", *sums)],
+        note=f"Matrix products, a multiply-add counted as two operations.{note}",
+    )
 
 
 @dataclass(frozen=True)
@@ -19,44 +70,22 @@ class Cost:
         layers: the layers, in the order in which data pass them.
         counted: parameters counted on the built model; equal to the sum over the layers.
         one_class_implied: parameters when the softmax has V - 1 rows, as CMU 10-707 counts.
-        optimizer_numbers: numbers that the optimiser keeps for each parameter.
-        batch_bytes: of logits, probabilities and window features of one batch.
+        training_bytes: memory of all that is kept for each parameter, and of one batch.
     """
 
     layers: tuple[LayerCost, ...]
     counted: int
     one_class_implied: int
-    optimizer_numbers: int
-    batch_bytes: int
+    training_bytes: int
 
     @property
     def parameters(self) -> int:
         """Sum over the layers."""
         return sum(layer.parameters for layer in self.layers)
 
-    @property
-    def training_bytes(self) -> int:
-        """Weights, gradients, the optimiser's state and one batch."""
-        return self.counted * FLOAT_BYTES * (2 + self.optimizer_numbers) + self.batch_bytes
-
     def table(self) -> Table:
         """Layers and their sum."""
-        rows = [
-            (x.name, x.shape, x.parameters, x.forward_flops, x.backward_flops) for x in self.layers
-        ]
-        total = (
-            "total",
-            "",
-            self.parameters,
-            sum(x.forward_flops for x in self.layers),
-            sum(x.backward_flops for x in self.layers),
-        )
-        return Table.of(
-            "Layers",
-            ("layer", "shape", "parameters", "forward flops a token", "backward flops a token"),
-            [*rows, total],
-            note="Matrix products, a multiply-add counted as two operations.",
-        )
+        return blocks_table("Layers", blocks_of(self.layers))
 
     def summary(self) -> Table:
         """Counts and memory."""
@@ -75,15 +104,12 @@ class Cost:
 
 def cost_of(model: LanguageModel, training: TrainingSettings) -> Cost:
     """Work out the cost of a built model under the settings of its training."""
-    vocabulary = len(model.encoder.word_vectors())
     counted = sum(p.numel() for p in model.parameters())
-    logits = min(training.batch * vocabulary, CHUNK_LOGITS)
     return Cost(
         layers=tuple(model.costs()),
         counted=counted,
         one_class_implied=counted - model.output.parameters_of_a_class,
-        optimizer_numbers=training.optimizer.numbers + (training.averaging > 0),
-        batch_bytes=(2 * logits + 4 * training.batch * model.encoder.features) * FLOAT_BYTES,
+        training_bytes=training_bytes(model, training),
     )
 
 

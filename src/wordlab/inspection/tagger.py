@@ -6,16 +6,17 @@ from torch import nn
 
 from wordlab.corpus.labelled.lexicon import WORD, Lexicon
 from wordlab.corpus.labelled.tag_set import TagSet
+from wordlab.inspection.cost import blocks_of, blocks_table
 from wordlab.models.taggers.features import WordVectors
 from wordlab.models.taggers.tagger import Tagger
 from wordlab.table import Table
 
 
 def tagger_tables(model: Tagger, lexicon: Lexicon, tags: TagSet) -> list[Table]:
-    """What it sees of words, and its parameters part by part."""
+    """What it sees of words, its parameters part by part, and the operations of its layers."""
     counted = sum(p.numel() for p in model.parameters())
-    layers = [*_layers("encoder", model.encoder), *_layers("output", model.output)]
-    of_words = counted - sum(size for *_, size in layers)
+    above = [layer for layer in model.costs() if layer.part != "embedding"]
+    of_words = counted - sum(layer.parameters for layer in above)
     about = Table.of_pairs(
         "Tagger",
         [
@@ -34,7 +35,8 @@ def tagger_tables(model: Tagger, lexicon: Lexicon, tags: TagSet) -> list[Table]:
         [*_features(model.words, lexicon), ("all side by side", None, model.words.width, of_words)],
         note="Three values of each are those of unknown words and of a sentence's two edges.",
     )
-    parts = Table.of("Layers above", ("layer", "shape", "parameters"), layers)
+    note = " Those of a chain depend on the sentences' lengths: wordlab cost counts them."
+    parts = blocks_table("Layers above", blocks_of(above), note)
     return [about, seen, parts]
 
 
@@ -46,9 +48,3 @@ def _features(words: WordVectors, lexicon: Lexicon) -> Iterator[tuple[str, int, 
     if words.letters is not None and words.filters is not None:
         size = sum(p.numel() for part in (words.letters, words.filters) for p in part.parameters())
         yield "characters", words.letters.num_embeddings, words.filters.out_channels, size
-
-
-def _layers(name: str, part: nn.Module) -> Iterator[tuple[str, str, int]]:
-    """Each parameter by name, as wide as it is."""
-    for own, parameter in part.named_parameters():
-        yield f"{name}.{own}", " x ".join(map(str, parameter.shape)), parameter.numel()

@@ -13,8 +13,9 @@ from wordlab.batching.windows import Padding, Windows
 from wordlab.config import NameIn
 from wordlab.corpus.store import TokenStore
 from wordlab.models.activations import ACTIVATIONS
+from wordlab.models.cost import LayerCost, lookup_cost, product_cost, units_letter
 from wordlab.models.embeddings import Beginning, embedding_table, start_from_cooccurrence
-from wordlab.models.language_model import MODELS, Encoded, Encoder, LayerCost, NetworkSettings
+from wordlab.models.language_model import MODELS, Encoded, Encoder, NetworkSettings
 from wordlab.models.settings import Layers, Probability, Units
 
 
@@ -79,14 +80,20 @@ class FeedforwardEncoder(Encoder):
             nn.init.xavier_uniform_(layer.weight)
             nn.init.zeros_(layer.bias)
         self.features = settings.hidden[-1] + (window if settings.direct else 0)
+        self.width = "F" if settings.direct else units_letter(len(settings.hidden), settings.hidden)
 
     def _layers(self) -> list[nn.Linear]:
         return [layer for layer in self.hidden if isinstance(layer, nn.Linear)]
 
-    def forward(self, batch: Batch, state: tuple[Tensor, ...] = ()) -> Encoded:
-        """Windows [N, n - 1] -> features [N, F]; there is no state."""
+    def embed(self, batch: Batch) -> Tensor:
+        """Windows [N, n - 1] -> [N, n - 1, E]"""
+        vectors: Tensor = self.embedding(batch.inputs)
+        return vectors
+
+    def encode(self, x: Tensor, batch: Batch, state: tuple[Tensor, ...] = ()) -> Encoded:
+        """[N, n - 1, E] -> features [N, F]; there is no state."""
         settings = self.settings
-        window = self.embedding(batch.inputs).flatten(1)
+        window = x.flatten(1)
         window = functional.dropout(window, settings.embedding_dropout, self.training)
         units = window
         for layer in self._layers():
@@ -105,15 +112,25 @@ class FeedforwardEncoder(Encoder):
 
     def costs(self) -> list[LayerCost]:
         """The embedding and each hidden layer."""
-        table = self.embedding.weight
-        layers = [
-            LayerCost("embedding", f"{table.shape[0]} x {table.shape[1]}", table.numel(), 0, 0)
-        ]
+        settings = self.settings
+        types, length = self.embedding.weight.shape
+        context = ("(n-1)", settings.n - 1)
+        rows, width = ("V", types), ("E", length)
+        layers = [lookup_cost("embedding", rows, width, each=context, dense=not settings.sparse)]
+        sizes, inputs = dict([context, width]), "(n-1) E"
         for number, layer in enumerate(self._layers(), start=1):
-            name = "hidden" if len(self.hidden) == 1 else f"hidden {number}"
-            inputs, units = layer.in_features, layer.out_features
-            product = 2 * inputs * units
-            shape = f"{inputs} x {units} + {units}"
-            own = inputs * units + units
-            layers.append(LayerCost(name, shape, own, product, 2 * product))
+            units = units_letter(number, settings.hidden)
+            sizes = {**sizes, units: layer.out_features}
+            layers.append(
+                product_cost(
+                    "hidden",
+                    "hidden" if len(settings.hidden) == 1 else f"hidden {number}",
+                    f"{layer.in_features} x {layer.out_features} + {layer.out_features}",
+                    sum(p.numel() for p in layer.parameters()),
+                    sizes,
+                    inputs=inputs,
+                    units=units,
+                )
+            )
+            inputs = units
         return layers

@@ -12,28 +12,11 @@ from wordlab.batching.batch import Batch, Reading
 from wordlab.batching.windows import Windows
 from wordlab.config import Settings
 from wordlab.corpus.store import TokenStore
+from wordlab.models.cost import LayerCost
 from wordlab.registry import Registry
 
 MODELS: Registry[type["ModelSettings"]] = Registry("model")
 OUTPUT_LAYERS: Registry[type["OutputSettings"]] = Registry("output layer")
-
-
-@dataclass(frozen=True)
-class LayerCost:
-    """What a layer holds and does.
-
-    Attributes:
-        parameters: trained numbers.
-        forward_flops: floating-point operations a target, a multiply-add counted as two; matrix
-            products only.
-        backward_flops: the same for the gradients of its inputs and parameters.
-    """
-
-    name: str
-    shape: str
-    parameters: int
-    forward_flops: int
-    backward_flops: int
 
 
 State = Any
@@ -101,10 +84,20 @@ class Encoder(nn.Module, ABC):
     reading: Reading
     features: int
     """Width of the feature vectors."""
+    width: str = "D"
+    """Its letter in the formulas of `costs`."""
 
-    @abstractmethod
     def forward(self, batch: Batch, state: tuple[Tensor, ...] = ()) -> Encoded:
         """A batch of the reading -> features [N, F] of its targets, and the state after it."""
+        return self.encode(self.embed(batch), batch, state)
+
+    @abstractmethod
+    def embed(self, batch: Batch) -> Tensor:
+        """The vectors of the words that a batch reads."""
+
+    @abstractmethod
+    def encode(self, x: Tensor, batch: Batch, state: tuple[Tensor, ...] = ()) -> Encoded:
+        """The rest of `forward`, from what `embed` made."""
 
     @abstractmethod
     def costs(self) -> list[LayerCost]:
@@ -134,8 +127,12 @@ class OutputLayer(nn.Module, ABC):
         """Sum over the batch of -ln p(target), in nats. [B, F], [B] -> scalar."""
 
     @abstractmethod
-    def costs(self) -> list[LayerCost]:
-        """The layers, in the order in which data pass them."""
+    def costs(self, width: str) -> list[LayerCost]:
+        """The layers, in the order in which data pass them.
+
+        Args:
+            width: the letter of F.
+        """
 
     @property
     @abstractmethod
@@ -242,7 +239,7 @@ class LanguageModel(nn.Module, Predictor):
 
     def costs(self) -> list[LayerCost]:
         """All layers, in the order in which data pass them."""
-        return self.encoder.costs() + self.output.costs()
+        return self.encoder.costs() + self.output.costs(self.encoder.width)
 
 
 def build_model(

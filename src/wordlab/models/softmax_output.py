@@ -11,10 +11,10 @@ from torch.autograd import Function
 from torch.nn import functional
 
 from wordlab.models.class_sample import ClassSample
+from wordlab.models.cost import FLOAT_BYTES, LayerCost, product_cost
 from wordlab.models.language_model import (
     OUTPUT_LAYERS,
     Encoder,
-    LayerCost,
     OutputLayer,
     OutputSettings,
 )
@@ -23,6 +23,12 @@ from wordlab.models.settings import Probability
 
 CHUNK_LOGITS = 1 << 23
 """Logits held at a time: 32 MiB of float32; larger batches are cut."""
+
+
+def chunk_rows(rows: int, vocabulary: int) -> int:
+    """How many rows of a batch are worked on at a time."""
+    chunks = max(1, -(-rows * vocabulary // CHUNK_LOGITS))
+    return max(1, -(-rows // chunks))
 
 
 @OUTPUT_LAYERS.register("softmax")
@@ -165,10 +171,11 @@ class SoftmaxOutput(OutputLayer):
             if unigram is not None:
                 unigram = unigram[chosen] / correction.exp()
                 unigram = unigram / unigram.sum()
+        operands = features, weight, bias
+        if not torch.is_grad_enabled():  # else the gradient would be worked out with the loss
+            operands = features.detach(), weight.detach(), bias.detach()
         nats: Tensor = _SoftmaxNats.apply(  # type: ignore[no-untyped-call]
-            features,
-            weight,
-            bias,
+            *operands,
             targets,
             product_type(features, self.precision),
             unigram,
@@ -188,21 +195,42 @@ class SoftmaxOutput(OutputLayer):
         """Its output vector, unless tied, and its bias."""
         return (0 if self.tied else self.weight.shape[1]) + self.has_bias
 
-    def costs(self) -> list[LayerCost]:
-        """The projection, if there is one, and the softmax layer."""
-        vocabulary, width = self.weight.shape
+    def costs(self, width: str) -> list[LayerCost]:
+        """The projection, if there is one, and the softmax layer; it is read K times a batch."""
+        types, length = self.weight.shape
         layers = []
+        number_bytes = 2 if self.precision == "bfloat16" else FLOAT_BYTES
         if self.projection is not None:
             inner = self.projection.in_features
-            product = 2 * inner * width
             layers.append(
-                LayerCost("projection", f"{inner} x {width}", inner * width, product, 2 * product)
+                product_cost(
+                    "output",
+                    "projection",
+                    f"{inner} x {length}",
+                    inner * length,
+                    {width: inner, "E": length},
+                    inputs=width,
+                    units="E",
+                    rows="N",
+                    number_bytes=number_bytes,
+                )
             )
-        product = 2 * width * vocabulary
-        own = (0 if self.tied else vocabulary * width) + vocabulary * self.has_bias
-        shape = f"{width} x {vocabulary}" + (f" + {vocabulary}" if self.has_bias else "")
-        shape += " (tied)" if self.tied else ""
-        return [*layers, LayerCost("softmax", shape, own, product, 2 * product)]
+            width = "E"
+        own = (0 if self.tied else types * length) + types * self.has_bias
+        shape = f"{length} x {types}" + (f" + {types}" if self.has_bias else "")
+        softmax = product_cost(
+            "output",
+            "softmax",
+            shape + (" (tied)" if self.tied else ""),
+            own,
+            {width: length, "V": types},
+            inputs=width,
+            units="V",
+            rows="N",
+            reads="K",
+            number_bytes=number_bytes,
+        )
+        return [*layers, softmax]
 
 
 class _Workspace(threading.local):
@@ -267,8 +295,7 @@ class _SoftmaxNats(Function):
         if log_inclusion is not None:
             bias = bias - log_inclusion
         bias = bias.to(dtype)
-        chunks = max(1, -(-rows * vocabulary // CHUNK_LOGITS))
-        size = max(1, -(-rows // chunks))
+        size = chunk_rows(rows, vocabulary)
         for first in range(0, rows, size):
             here = slice(first, first + size)
             x = features[here].detach().to(dtype)

@@ -7,21 +7,18 @@ import torch
 from wordlab.errors import WordlabError
 from wordlab.models.language_model import NetworkSettings, build_model
 from wordlab.runs.settings import RunSettings
+from wordlab.training.memory import training_bytes
 
-FLOAT_BYTES = 4
 _MEMINFO = Path("/proc/meminfo")
 
 
-def training_bytes(settings: RunSettings, vocabulary: int) -> int:
-    """Memory of a network's weights, gradients, averages and optimiser state, nothing allocated."""
+def needed_bytes(settings: RunSettings, vocabulary: int) -> int:
+    """Memory of a network in training, worked out without allocating it; 0 for others."""
     if not isinstance(settings.model, NetworkSettings):
         return 0
     with torch.device("meta"):
         model = build_model(settings.model, settings.output, max(vocabulary, 4), seed=0)
-    parameters = sum(p.numel() for p in model.parameters())
-    # Weights, gradients, and the best weights so far; then what the settings add.
-    copies = 3 + settings.training.optimizer.numbers + (settings.training.averaging > 0)
-    return parameters * FLOAT_BYTES * copies
+    return training_bytes(model, settings.training)
 
 
 def available_bytes() -> int | None:
@@ -41,7 +38,7 @@ def require_memory(settings: RunSettings, vocabulary: int) -> None:
         vocabulary: V, or what is known of it so far.
     """
     available = available_bytes()
-    needed = training_bytes(settings, vocabulary)
+    needed = needed_bytes(settings, vocabulary)
     if available is not None and needed > available:
         gibi = 1 << 30
         raise WordlabError(

@@ -7,6 +7,7 @@ from typing import Literal, TypedDict
 import torch
 from torch import Tensor, nn
 
+from wordlab.models.cost import FLOAT_BYTES, LayerCost
 from wordlab.models.products import Precision, product
 
 Biases = Literal[0, 1, 2]
@@ -96,6 +97,47 @@ class Cell(nn.Module, ABC):
                 have; it may be overwritten.
             hidden: the recurrent matrix, [blocks n, n].
         """
+
+    @property
+    def recurrent_products(self) -> tuple[int, ...]:
+        """Blocks of each product of a state and the recurrent matrix, in a time."""
+        return (len(self.products),)
+
+    def cost(self, name: str, m: str, n: str) -> LayerCost:
+        """What the layer holds and does.
+
+        The recurrent matrix is read anew for each time, going forward and going back; its gradient
+        is one product.
+
+        Args:
+            m, n: letters of the widths.
+        """
+        blocks, products = len(self.products), len(self.recurrent_products)
+        biases = (self.bias is not None) + (self.bias_hidden is not None)
+        sides = [] if self.weight_inputs is None else [f"{self.inputs} x {self.units}"]
+        sides += [f"{self.units} x {self.units}", *[str(self.units)] * biases]
+        b = 2 if self.precision == "bfloat16" else FLOAT_BYTES
+        gb, kb = b * blocks, b * (products + blocks)
+        forward, backward = f"{2 * blocks} {n} {n}", f"{4 * blocks} {n} {n}"
+        forward_bytes = f"{kb} {n} + {gb} {n} {n} T / M"
+        backward_bytes = f"{forward_bytes} + {kb} {n} + {gb} {n} {n} / M"
+        if self.weight_inputs is not None:
+            forward = f"{2 * blocks} {m} {n} + {forward}"
+            backward = f"{4 * blocks} {m} {n} + {backward}"
+            forward_bytes = f"{b} {m} + {gb} {n} + {gb} {m} {n} / M + {forward_bytes}"
+            backward_bytes = f"{2 * b} {m} + {2 * gb} {n} + {2 * gb} {m} {n} / M + {backward_bytes}"
+        return LayerCost(
+            "hidden",
+            name,
+            " + ".join(sides),
+            sum(p.numel() for p in self.parameters()),
+            {m: self.inputs, n: self.units},
+            forward=forward,
+            backward=backward,
+            forward_bytes=forward_bytes,
+            backward_bytes=backward_bytes,
+            blocks=self.products,
+        )
 
     def zero_state(self, sequences: int) -> State:
         """The state before a text."""

@@ -15,8 +15,9 @@ from wordlab.batching.packing import Packing
 from wordlab.batching.sequences import Sentences, Stream
 from wordlab.batching.windows import Windows
 from wordlab.corpus.store import TokenStore
+from wordlab.models.cost import LayerCost, lookup_cost, units_letter
 from wordlab.models.embeddings import Beginning, embedding_table, start_from_cooccurrence
-from wordlab.models.language_model import Encoded, Encoder, LayerCost, NetworkSettings
+from wordlab.models.language_model import Encoded, Encoder, NetworkSettings
 from wordlab.models.products import Precision
 from wordlab.models.recurrent.cell import Cell, CellOptions, State
 from wordlab.models.settings import Layers, Probability, Units
@@ -129,16 +130,16 @@ class RecurrentEncoder(Encoder):
         )
         self.norms = nn.ModuleList(nn.LayerNorm(n) for n in settings.hidden if settings.layer_norm)
         self.features = settings.hidden[-1]
+        self.width = units_letter(len(settings.hidden), settings.hidden)
 
     def _cells(self) -> list[Cell]:
         return [cell for cell in self.cells if isinstance(cell, Cell)]
 
-    def forward(self, batch: Batch, state: State = ()) -> Encoded:
+    def encode(self, x: Tensor, batch: Batch, state: State = ()) -> Encoded:
         """Read a batch; the state is each layer's parts in turn, of each sequence."""
         settings = self.settings
         packing = Packing.from_steps(batch.steps)
         sequence = torch.from_numpy(packing.sequence)
-        x = self._embedded(batch.inputs)
         x = self._dropped(x, settings.embedding_dropout, sequence)
         state = self._begun(state, batch.steps[0])
         if settings.truncation is not None and self.training:
@@ -159,8 +160,9 @@ class RecurrentEncoder(Encoder):
             return tuple(part[:sequences] for part in state)
         return tuple(part for cell in self._cells() for part in cell.zero_state(sequences))
 
-    def _embedded(self, inputs: Tensor) -> Tensor:
+    def embed(self, batch: Batch) -> Tensor:
         """Word vectors, without those of dropped words. [M] -> [M, E]"""
+        inputs = batch.inputs
         x: Tensor = self.embedding(inputs)
         share = self.settings.word_dropout
         if share and self.training:
@@ -253,27 +255,17 @@ class RecurrentEncoder(Encoder):
         return self.embedding.weight
 
     def costs(self) -> list[LayerCost]:
-        """The embedding, and each block of each layer."""
-        table = self.embedding.weight
-        layers = [
-            LayerCost("embedding", f"{table.shape[0]} x {table.shape[1]}", table.numel(), 0, 0)
-        ]
-        several = len(self.cells) > 1
+        """The embedding, and each layer with its blocks."""
+        types, length = self.embedding.weight.shape
+        layers = [lookup_cost("embedding", ("V", types), ("E", length))]
+        inputs, several = "E", len(self.cells) > 1
         for number, cell in enumerate(self._cells(), start=1):
-            m, n = cell.inputs, cell.units
-            biases = (cell.bias is not None) + (cell.bias_hidden is not None)
-            read = 0 if cell.weight_inputs is None else m * n
-            shape = " + ".join(
-                [*([f"{m} x {n}"] if read else []), f"{n} x {n}", *[str(n)] * biases]
-            )
-            for block in cell.products:
-                name = f"{block} {number}" if several else block
-                product = 2 * (read + n * n)
-                layers.append(
-                    LayerCost(name, shape, read + n * n + biases * n, product, 2 * product)
-                )
+            units = units_letter(number, self.settings.hidden)
+            layers.append(cell.cost(f"layer {number}" if several else "layer", inputs, units))
             if self.settings.layer_norm:
-                layers.append(LayerCost(f"norm {number}", f"{n} + {n}", 2 * n, 0, 0))
+                n = cell.units
+                layers.append(LayerCost("hidden", f"norm {number}", f"{n} + {n}", 2 * n))
+            inputs = units
         return layers
 
 

@@ -45,6 +45,11 @@ class GruCell(Cell):
     products = ("update gate", "reset gate", "candidate")
     reset: Reset = "before"
 
+    @property
+    def recurrent_products(self) -> tuple[int, ...]:
+        """Both gates; then, of what the reset gate leaves, the candidate."""
+        return (2, 1) if self.reset == "before" else (3,)
+
     def recur(self, a: Tensor, hidden: Tensor, steps: Sequence[int], state: State) -> State:
         """See `Cell.recur`."""
         (h,) = state

@@ -14,7 +14,11 @@ from wordlab.config import NameIn, Settings
 from wordlab.corpus.labelled.lexicon import MARKERS, SPELLINGS, UNKNOWN, WORD, Lexicon
 from wordlab.corpus.labelled.release import Order
 from wordlab.corpus.word_forms import WORD_FORMS
+from wordlab.models.cost import LayerCost, lookup_cost
 from wordlab.models.settings import Probability, Units
+
+MARKED = 2
+"""Markers that are looked up with the words of a batch: START and END."""
 
 
 class FeatureSettings(Settings):
@@ -70,6 +74,11 @@ class FeatureSettings(Settings):
         return {name: length for name, length in found.items() if length}
 
 
+def _over_places(term: str) -> str:
+    """A term times the places of the filters in a word, G + B - 1, for each word of a batch."""
+    return f"{term} G / M + {term} B / M - {term} / M"
+
+
 class WordVectors(nn.Module):
     """Rows of a table of words -> a vector each, the parts side by side. [U, F] -> [U, D]
 
@@ -118,6 +127,50 @@ class WordVectors(nn.Module):
                 padding=settings.filter_width - 1,
             )
             self.width += settings.filters
+
+    def costs(self) -> list[LayerCost]:
+        """The tables that words, their spelling and their characters are looked up in.
+
+        Of characters, G stand in the longest of the U distinct words of a batch.
+        """
+        rows, length = self.word.weight.shape
+        layers = [
+            lookup_cost(
+                "word",
+                ("V", rows),
+                ("E", length),
+                beside=MARKED,
+                dense=self.settings.train_words and not self.settings.sparse,
+            )
+        ]
+        for number, (name, table) in enumerate(
+            zip(self.settings.names, self.features, strict=True), start=1
+        ):
+            rows, length = table.get_parameter("weight").shape
+            sides = (f"V{number}", rows), (f"E{number}", length)
+            layers.append(lookup_cost(name, *sides, beside=MARKED))
+        if self.letters is not None and self.filters is not None:
+            layers.append(self._cost_of_letters(self.letters, self.filters))
+        return layers
+
+    def _cost_of_letters(self, letters: nn.Embedding, filters: nn.Conv1d) -> LayerCost:
+        """W numbers of each of G characters, and J filters that see B of them at G + B - 1 places.
+
+        The filters' gradients are worked out from the same three arrays, twice.
+        """
+        rows, length = letters.weight.shape
+        count, _, seen = filters.weight.shape
+        return LayerCost(
+            "embedding",
+            "characters",
+            f"{rows} x {length}; {seen} x {length} x {count} + {count}",
+            sum(p.numel() for part in (letters, filters) for p in part.parameters()),
+            {"A": rows, "W": length, "J": count, "B": seen},
+            forward=_over_places("2 U J W B"),
+            backward=_over_places("4 U J W B"),
+            forward_bytes=f"12 U W G / M + 4 J W B / M + {_over_places('4 U J')}",
+            backward_bytes=(f"12 U W G / M + 4 A W / M + 8 J W B / M + {_over_places('8 U J')}"),
+        )
 
     @torch.no_grad()
     def reorder(self, order: Order) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from wordlab.batching.packing import Packing
 from wordlab.batching.tagging import TagBatch
 from wordlab.corpus.labelled.tag_set import Entities, TagSet
+from wordlab.models.cost import LayerCost, product_cost
 from wordlab.models.products import product
 from wordlab.models.taggers.chains import NEVER, Chains, Floats, best_paths, chain_nats
 from wordlab.models.taggers.paths import Paths
@@ -98,6 +99,16 @@ class ScoredTags(TagOutput):
     def scores(self, features: Tensor) -> Tensor:
         """[M, F] -> [M, L]"""
         return product(features, self.linear.weight, self.linear.bias)
+
+    def costs(self, width: str) -> list[LayerCost]:
+        """The linear layer, to L tags."""
+        tags, features = self.linear.weight.shape
+        sizes = {width: features, "L": tags}
+        shape = f"{features} x {tags} + {tags}"
+        own = sum(p.numel() for p in self.linear.parameters())
+        return [
+            product_cost("output", "scores", shape, own, sizes, inputs=width, units="L", rows="N")
+        ]
 
     @abstractmethod
     def transitions(self) -> tuple[Floats, Floats, Floats]:
@@ -213,6 +224,23 @@ class Crf(ScoredTags):
             self.begins + self.never_first,
             self.ends + self.never_last,
         )
+
+    def costs(self, width: str) -> list[LayerCost]:
+        """The linear layer and the chain, whose gradient is worked out with its loss in float64.
+
+        Three products with the links: forward probabilities, backward ones and the uses of pairs.
+        """
+        tags = len(self.ends)
+        chain = LayerCost(
+            "output",
+            "chain",
+            f"{tags} x {tags} + {tags} + {tags}",
+            tags * (tags + 2),
+            {"L": tags},
+            forward="6 L L - 6 L L S / N + 2 L S / N",
+            forward_bytes="48 L - 40 L S / N + 16 L L T / N - 8 L L / N + 8 L / N + 8 S / N",
+        )
+        return [*super().costs(width), chain]
 
     def loss(self, features: Tensor, batch: TagBatch) -> Tensor:
         """-ln p(tags of a sentence), summed over the sentences. [M, F] -> scalar"""

@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from wordlab.batching.packing import Indices, Packing
 from wordlab.batching.tagging import TagBatch
+from wordlab.models.cost import LayerCost, units_letter
 from wordlab.models.products import Precision
 from wordlab.models.recurrent.cell import Cell
 from wordlab.models.recurrent.gru import GruCell
@@ -69,6 +70,7 @@ class BidirectionalEncoder(TagEncoder):
         self.forwards = nn.ModuleList(settings.cell(m, n) for m, n in pairs)
         self.backwards = nn.ModuleList(settings.cell(m, n) for m, n in pairs)
         self.features = widths[-1]
+        self.width = f"(2{units_letter(len(settings.hidden), settings.hidden)})"
 
     def forward(self, x: Tensor, batch: TagBatch) -> Tensor:
         """[M + 2, D] -> [M, F]"""
@@ -81,6 +83,18 @@ class BidirectionalEncoder(TagEncoder):
             right = _run(back, h[turned], batch.steps)[turned]
             h = self._dropped(torch.cat([left, right], dim=1), sequence, len(packing.lengths))
         return h
+
+    def costs(self) -> list[LayerCost]:
+        """Each layer in both directions; the one above reads both, 2D wide."""
+        layers, inputs = [], "I"
+        several = len(self.settings.hidden) > 1
+        for number, pair in enumerate(zip(self.forwards, self.backwards, strict=True), start=1):
+            units = units_letter(number, self.settings.hidden)
+            for way, cell in zip(("forwards", "backwards"), pair, strict=True):
+                assert isinstance(cell, Cell)
+                layers.append(cell.cost(f"{way} {number}" if several else way, inputs, units))
+            inputs = f"(2{units})"
+        return layers
 
     def _dropped(self, h: Tensor, sequence: Tensor, sentences: int) -> Tensor:
         if not self.settings.dropout or not self.training:

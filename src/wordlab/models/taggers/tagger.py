@@ -14,6 +14,7 @@ from wordlab.batching.tagging import TagBatch, WordTable
 from wordlab.config import Settings
 from wordlab.corpus.labelled.lexicon import Lexicon
 from wordlab.corpus.labelled.tag_set import Entities, TagSet
+from wordlab.models.cost import LayerCost
 from wordlab.models.language_model import Loss
 from wordlab.models.taggers.features import FeatureSettings, WordVectors
 from wordlab.models.taggers.paths import Paths
@@ -61,10 +62,16 @@ class TagEncoder(nn.Module, ABC):
 
     features: int
     """Width of the features."""
+    width: str = "D"
+    """Its letter in the formulas of `costs`."""
 
     @abstractmethod
     def forward(self, x: Tensor, batch: TagBatch) -> Tensor:
         """Vectors of the packed words and of the two markers behind, [M + 2, D] -> [M, F]."""
+
+    @abstractmethod
+    def costs(self) -> list[LayerCost]:
+        """The layers, in the order in which data pass them; the vectors of words are I wide."""
 
     def project(self, x: Tensor) -> Tensor:
         """The share of the work that depends on a word alone. [U, D] -> [U, K]"""
@@ -93,6 +100,14 @@ class TagOutput(nn.Module, ABC):
     @abstractmethod
     def loss(self, features: Tensor, batch: TagBatch) -> Tensor:
         """Sum over the words of -ln p(tag), in nats. [M, F] -> scalar"""
+
+    @abstractmethod
+    def costs(self, width: str) -> list[LayerCost]:
+        """The layers, in the order in which data pass them.
+
+        Args:
+            width: the letter of F.
+        """
 
     @abstractmethod
     def nats(self, features: Tensor, batch: TagBatch) -> float:
@@ -151,6 +166,11 @@ class Tagger(nn.Module):
     def forward(self, batch: TagBatch, state: tuple[Tensor, ...] = ()) -> Loss:
         """Return the batch's summed nats, with a gradient."""
         return Loss(self.output.loss(self.features(batch), batch), len(batch.targets))
+
+    def costs(self) -> list[LayerCost]:
+        """All layers, in the order in which data pass them."""
+        encoder = self.encoder
+        return [*self.words.costs(), *encoder.costs(), *self.output.costs(encoder.width)]
 
     @torch.no_grad()
     def prepare(self, table: WordTable) -> Iterator[Tensor]:

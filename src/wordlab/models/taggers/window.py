@@ -10,6 +10,7 @@ from torch.nn import functional
 from wordlab.batching.tagging import TagBatch
 from wordlab.config import NameIn
 from wordlab.models.activations import ACTIVATIONS
+from wordlab.models.cost import LayerCost, product_cost, units_letter
 from wordlab.models.products import product
 from wordlab.models.settings import Layers, Probability
 from wordlab.models.taggers.tagger import TAGGERS, TagEncoder, TaggerSettings
@@ -59,6 +60,7 @@ class WindowEncoder(TagEncoder):
             nn.init.xavier_uniform_(layer.weight)
             nn.init.zeros_(layer.bias)
         self.features = widths[-1]
+        self.width = units_letter(len(settings.hidden), settings.hidden)
         self._activation = ACTIVATIONS[settings.activation]
 
     def _layers(self) -> list[nn.Linear]:
@@ -68,6 +70,39 @@ class WindowEncoder(TagEncoder):
         """[M + 2, D] -> [M, F]"""
         first = self._layers()[0]
         return self._above(product(batch.around(x, self.settings.radius), first.weight, first.bias))
+
+    def costs(self) -> list[LayerCost]:
+        """The vectors put side by side, P in a window, and each hidden layer."""
+        places, hidden = 2 * self.settings.radius + 1, self.settings.hidden
+        sizes = {"P": places, "I": self._layers()[0].in_features // places}
+        layers = [
+            LayerCost(
+                "hidden",
+                "window",
+                f"{places} x {sizes['I']}",
+                0,
+                sizes,
+                forward_bytes="8 P I",
+                backward_bytes="4 P I + 4 I + 8 I / M",
+            )
+        ]
+        inputs = "P I"
+        for number, layer in enumerate(self._layers(), start=1):
+            units = units_letter(number, hidden)
+            sizes = {**sizes, units: layer.out_features}
+            layers.append(
+                product_cost(
+                    "hidden",
+                    "hidden" if len(hidden) == 1 else f"hidden {number}",
+                    f"{layer.in_features} x {layer.out_features} + {layer.out_features}",
+                    sum(p.numel() for p in layer.parameters()),
+                    sizes,
+                    inputs=inputs,
+                    units=units,
+                )
+            )
+            inputs = units
+        return layers
 
     def project(self, x: Tensor) -> Tensor:
         """What a word adds to the first layer from each place of the window, side by side.
