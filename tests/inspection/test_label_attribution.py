@@ -107,6 +107,10 @@ def test_ablation_is_what_a_loop_over_edited_sentences_finds(
             edited = x.clone()
             edited[at, part] = blank[part]
             assert label.features[name] == pytest.approx(nats(x) - nats(edited), abs=1e-5), name
+            nothing, only = x.clone(), x.clone()
+            nothing[at] = only[at] = blank
+            only[at, part] = x[at, part]
+            assert label.alone[name] == pytest.approx(nats(only) - nats(nothing), abs=1e-5), name
 
 
 def test_taking_a_word_away_is_writing_an_unknown_one() -> None:
@@ -125,7 +129,8 @@ def test_taking_a_word_away_is_writing_an_unknown_one() -> None:
         change = label.itself if at == 1 else label.at(1 - at)
         expected = np.log(before[at][own].sum()) - np.log(after[at][own].sum())
         assert change == pytest.approx(expected, abs=1e-5)
-        assert label.features == {"word": pytest.approx(label.itself)}
+        for found_alike in (label.features, label.alone):
+            assert found_alike == {"word": pytest.approx(label.itself)}
 
 
 def test_without_a_chain_a_window_is_all_that_counts() -> None:
@@ -160,7 +165,8 @@ def test_only_words_with_a_label_unless_all_are_asked_for(monkeypatch: pytest.Mo
         assert one.features == pytest.approx(other.features, abs=1e-6)
     radius = shown_radius(built)
     positions, features = label_tables(labelled, radius)
-    assert len(positions.rows) == len(features.rows) == len(labelled.labels)
+    assert len(positions.rows) == len(labelled.labels)
+    assert len(features.rows) == 2 * len(labelled.labels)
     summary = {row[0]: row for row in label_summary([labelled, labelled], radius).rows}
     mean = np.mean([label.itself for label in labelled.labels])
     assert summary["the word itself"][1] == pytest.approx(mean)

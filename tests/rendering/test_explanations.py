@@ -44,7 +44,10 @@ LABELS = [
         (HOSTILE, "b"),
         (
             LabelExplanation(
-                1, HOSTILE, "B-<i>", "<i>", 0.75, 2.5, {"word": 1.25}, (Neighbour(1, "b", -0.5),)
+                *(1, HOSTILE, "B-<i>", "<i>", 0.75, 2.5),
+                {"word": 0.25},
+                {"word": 1.25},
+                (Neighbour(1, "b", -0.5),),
             ),
         ),
     ),
@@ -100,7 +103,7 @@ def test_labels_show_what_they_came_from() -> None:
     fragment = as_labels(LABELS, 1)
     assert len(re.findall(r'tabindex="0"', fragment)) == 1
     shown = " ".join(read(fragment).shown)
-    for part in ("probability 0.750", "the word itself +2.50", "+1 b -0.50", "feature word +1.25"):
+    for part in ("probability 0.750", "the word itself +2.50", "+1 b -0.50", "word alone +1.25"):
         assert part in shown
     assert "No word has a label." in shown
 

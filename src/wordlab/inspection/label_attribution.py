@@ -37,8 +37,8 @@ LEAST_NATS = 0.005
 """What changes less is not named in the table."""
 
 Floats = NDArray[np.float64]
-Edit = tuple[int, slice]
-"""The place of a word in its sentence, and the part of its vector that is replaced."""
+Edit = tuple[int, Sequence[slice]]
+"""The place of a word in its sentence, and the parts of its vector that are replaced."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,9 @@ class LabelExplanation:
         label: the type of entity that the tag is of, or the outside tag.
         probability: of the label: the tags of one label added up, each a marginal under a CRF.
         itself: nats, as those of neighbours, of the word with all its features.
-        features: nats of each feature of the word alone; they need not add up to `itself`.
+        features: nats of each feature of the word, taken away from all; where others say the same,
+            this is little.
+        alone: nats that each adds to ln p(label) where the word's other features are away.
         neighbours: all other words of the sentence, in order.
     """
 
@@ -77,6 +79,7 @@ class LabelExplanation:
     probability: float
     itself: float
     features: Mapping[str, float]
+    alone: Mapping[str, float]
     neighbours: tuple[Neighbour, ...]
 
     def at(self, offset: int) -> float | None:
@@ -143,10 +146,13 @@ class LabelExplainer:
         of_label = self._kinds == labels[:, None]
         own = _log((as_it_is.marginals * of_label).sum(axis=1))
         chosen = [at for at in range(size) if every or tags[at] != 0]
-        edits = [(at, slice(None)) for at in range(size)]
-        edits += [(at, part) for at in chosen for part in self._parts.values()]
+        every_part = list(self._parts.values())
+        edits: list[Edit] = [(at, every_part) for at in range(size)]
+        for at in chosen:
+            edits += [(at, [part]) for part in every_part]
+            edits += [(at, [other for other in every_part if other != part]) for part in every_part]
         changes = own - self._of_labels(x, edits if chosen else [], of_label)
-        features = changes[size:].reshape(len(chosen), len(self._parts), size)
+        features = changes[size:].reshape(len(chosen), 2, len(every_part), size)
         return SentenceLabels(
             sentence.line,
             tuple(words),
@@ -158,7 +164,8 @@ class LabelExplainer:
                     str(labels[at]),
                     float(np.exp(own[at])),
                     float(changes[at, at]),
-                    dict(zip(self._parts, features[number, :, at].tolist(), strict=True)),
+                    self._named(features[number, 0, :, at]),
+                    self._named(changes[at, at] - features[number, 1, :, at]),
                     tuple(
                         Neighbour(other - at, words[other], float(changes[other, at]))
                         for other in range(size)
@@ -168,6 +175,10 @@ class LabelExplainer:
                 for number, at in enumerate(chosen)
             ),
         )
+
+    def _named(self, nats: Floats) -> dict[str, float]:
+        """A number for each feature."""
+        return dict(zip(self._parts, nats.tolist(), strict=True))
 
     def _of_labels(self, x: Tensor, edits: Sequence[Edit], of_label: NDArray[np.bool_]) -> Floats:
         """Ln p of each word's label (columns) in each edited sentence (rows). [E, n]"""
@@ -186,8 +197,9 @@ class LabelExplainer:
         size = len(x)
         rows = np.tile(np.arange(size) + MARKERS, (max(len(edits), 1), 1))
         edited = x[[place for place, _ in edits]]
-        for number, (place, part) in enumerate(edits):
-            edited[number, part] = self._blank[part]
+        for number, (place, parts) in enumerate(edits):
+            for part in parts:
+                edited[number, part] = self._blank[part]
             rows[number, place] = MARKERS + size + number
         vectors = torch.cat([self._markers, x, edited])
         project = self._model.encoder.project

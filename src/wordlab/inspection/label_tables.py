@@ -22,7 +22,7 @@ def protocol(by: By) -> str:
     return (
         f"Nats that a word or feature adds to ln p(label): with it, less without it; {WAYS[by]}, "
         "and the sentence is tagged again. The label is the type of entity, whose tags are added "
-        "up. Features are taken one at a time and need not add up to the word itself."
+        "up. A feature is taken away from all of its word, or is all that is left of it (alone)."
     )
 
 
@@ -52,8 +52,12 @@ def label_tables(sentence: SentenceLabels, radius: int) -> list[Table]:
     names = tuple(sentence.labels[0].features)
     features = Table.of(
         "Features of the word itself",
-        ("word", "label", *(Column(name, 2) for name in names)),
-        [(label.word, label.label, *label.features.values()) for label in sentence.labels],
+        ("word", "label", "", *(Column(name, 2) for name in names)),
+        [
+            (label.word, label.label, how, *nats.values())
+            for label in sentence.labels
+            for how, nats in (("taken away", label.features), ("alone", label.alone))
+        ],
     )
     return [positions, features]
 
@@ -66,13 +70,14 @@ def label_summary(sentences: Iterable[SentenceLabels], radius: int, note: str = 
         if offset:
             found = [nats for label in labels if (nats := label.at(offset)) is not None]
             rows.append((f"the word at {offset:+d}", found))
-    rows += [
-        (f"feature {name}", [label.features[name] for label in labels])
-        for name in (labels[0].features if labels else ())
-    ]
+    for name in labels[0].features if labels else ():
+        rows += [
+            (f"feature {name}", [label.features[name] for label in labels]),
+            (f"feature {name}, alone", [label.alone[name] for label in labels]),
+        ]
     return Table.of(
         "Over all labels",
-        ("taken away", Column("mean nats", 3), Column("largest", 2), "labels"),
+        ("word or feature", Column("mean nats", 3), Column("largest", 2), "labels"),
         [
             (name, sum(nats) / len(nats), max(nats, key=abs), len(nats))
             for name, nats in rows

@@ -126,8 +126,8 @@ def _labelled(label: LabelExplanation) -> str:
     lines.append(f"the word itself {label.itself:+.2f}")
     around = sorted(label.neighbours, key=lambda each: -abs(each.nats))[:3]
     lines += [f"{each.offset:+d} {each.word} {each.nats:+.2f}" for each in around]
-    features = sorted(label.features.items(), key=lambda item: -abs(item[1]))[:3]
-    lines += [f"feature {name} {nats:+.2f}" for name, nats in features]
+    features = sorted(label.alone.items(), key=lambda item: -abs(item[1]))[:3]
+    lines += [f"{name} alone {nats:+.2f}" for name, nats in features]
     name = f" <small>{html.escape(label.label)}</small>"
     return _word("s2", label.word, lines, name)
 
