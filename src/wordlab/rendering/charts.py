@@ -40,11 +40,13 @@ def specification(chart: Chart) -> dict[str, Any]:
             "title": None,
             "sort": None,
         }
+        if chart.colours:
+            encoding["color"]["scale"] = {"range": list(chart.colours)}
     mark: dict[str, Any] = {"type": chart.mark}
     if chart.mark == "line":
         mark["point"] = len(chart.data.rows) <= 400
     if chart.mark == "point":
-        mark.update({"filled": True, "size": 30})
+        mark.update({"filled": True, "size": chart.dot})
     if chart.mark == "word":
         mark = {"type": "text", "fontSize": 10}
         encoding["text"] = {"field": _escaped(chart.label), "type": "nominal"}
@@ -60,7 +62,12 @@ def specification(chart: Chart) -> dict[str, Any]:
     unit: dict[str, Any] = {"mark": mark, "encoding": encoding}
     if chart.mark in {"point", "word", "line"} and not (chart.x.ordered or chart.y.ordered):
         unit["params"] = [{"name": "view", "select": "interval", "bind": "scales"}]
-    return spec | ({"layer": [unit, _bars(chart, encoding)]} if chart.low else unit)
+    layers = [unit]
+    if chart.low:
+        layers.append(_bars(chart, encoding))
+    if chart.border:
+        layers.append(_border(chart))
+    return spec | ({"layer": layers} if len(layers) > 1 else unit)
 
 
 def _bars(chart: Chart, encoding: dict[str, Any]) -> dict[str, Any]:
@@ -70,6 +77,15 @@ def _bars(chart: Chart, encoding: dict[str, Any]) -> dict[str, Any]:
         "y2": {"field": _escaped(chart.high)},
     }
     return {"mark": "rule", "encoding": {**encoding, **ends}}
+
+
+def _border(chart: Chart) -> dict[str, Any]:
+    """A layer with a dashed line, on the scales of the others."""
+    return {
+        "data": {"values": [{"x": x, "y": y} for x, y in chart.border]},
+        "mark": {"type": "line", "strokeDash": [6, 4], "color": "black"},
+        "encoding": {name: {"field": name, "type": "quantitative"} for name in ("x", "y")},
+    }
 
 
 def _drawable(record: dict[str, Any]) -> dict[str, Any]:
@@ -94,6 +110,8 @@ def _axis(axis: Axis, number: bool) -> dict[str, Any]:
         channel["scale"] = {"type": "log", "nice": False, "padding": 12}
     else:
         channel["scale"] = {"zero": axis.zero}
+    if axis.ends and not ordered:
+        channel["scale"] |= {"domain": list(axis.ends), "nice": False}
     return channel
 
 
