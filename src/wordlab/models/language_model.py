@@ -106,6 +106,16 @@ class Encoder(nn.Module, ABC):
     def forward(self, batch: Batch, state: tuple[Tensor, ...] = ()) -> Encoded:
         """A batch of the reading -> features [N, F] of its targets, and the state after it."""
 
+    def activations(
+        self, batch: Batch, state: tuple[Tensor, ...] = ()
+    ) -> tuple[dict[str, Tensor], tuple[Tensor, ...]]:
+        """What each layer makes of each target's last word, by its name, and the state after.
+
+        As a rule, the features alone.
+        """
+        encoded: Encoded = self(batch, state)
+        return {"features": encoded.features}, encoded.state
+
     @abstractmethod
     def costs(self) -> list[LayerCost]:
         """The layers, in the order in which data pass them."""

@@ -293,3 +293,18 @@ def test_sparse_updates_are_those_of_all_rows() -> None:
         found.append([parameter.detach().clone() for parameter in tagger.parameters()])
     for dense, rows in zip(*found, strict=True):
         torch.testing.assert_close(rows, dense)
+
+
+@pytest.mark.parametrize("model", list(TAGGERS))
+def test_the_last_layer_that_is_shown_is_what_the_output_reads(model: str) -> None:
+    tagger, store, _ = made(model)
+    tagger.eval()
+    with torch.no_grad():
+        for batch in store.batches(100):
+            found = tagger.activations(batch)
+            *_, last = found.values()
+            assert torch.equal(last, tagger.features(batch))
+            assert list(found)[:2] == ["embedding", "with spelling"]
+            rows = batch.table.columns[batch.words, 0]
+            assert torch.equal(found["embedding"], tagger.words.word(rows))
+            assert found["with spelling"].shape[1] == tagger.words.width
