@@ -38,6 +38,7 @@ COMMANDS = (
     "generate",
     "neighbours",
     "map",
+    "probe",
     "report",
     "describe",
     "settings",

@@ -34,6 +34,7 @@ def _the_assignment(folder: Path) -> None:
         training_table,
         unit_table,
     )
+    from wordlab.inspection.boolean_probe import function_probe_table, probe_function
     from wordlab.inspection.separability import separate
     from wordlab.inspection.threshold_units import DOCUMENT_UNITS, XOR, XOR_LAYER, train
 
@@ -47,6 +48,8 @@ def _the_assignment(folder: Path) -> None:
     trainings = [(name, table, train(table)) for name, (_, table) in DOCUMENT_UNITS.items()]
     trainings += [("XOR", XOR, train(XOR, hidden=hidden)) for hidden in (0, 2)]
     show([training_table(trainings)])
+    note("5. A probe (wordlab probe): XOR is readable from the hidden layer, not from the inputs.")
+    show([function_probe_table("XOR", probe_function(XOR, XOR_LAYER))])
     folder.mkdir(parents=True, exist_ok=True)
     charts = {name: picture(name, table, unit) for name, (unit, table) in DOCUMENT_UNITS.items()}
     charts["XOR"] = picture("XOR", XOR, None)
