@@ -227,6 +227,9 @@ def test_a_word_is_looked_at_right_after_it_was_read(
     layers = read.layers(run.network)
     vocabulary, row = run.vocabulary, 0
     assert read.unknown.tolist() == [word == "zebra" for line in LINES for word in line]
+    assert read.trained_on() == 0
+    known = [line.split() for line in (texts / "train.txt").read_text().splitlines()[:8]]
+    assert read_words(run, [*known, *LINES]).trained_on() == pytest.approx(8 / 11)
     for line in LINES:
         ids = vocabulary.encode(line)
         for place, index in enumerate(ids):
@@ -282,6 +285,7 @@ def test_a_tagger_knows_its_own_labels(tagger: TaggerRun, sample: Path) -> None:
     assert [probe.layer for probe in best] == ["embedding", "with spelling", "hidden 1"]
     shown = json.dumps(found.as_json())
     assert json.loads(shown)["layers"][0]["network"] == "untrained"
+    assert 0.7 < json.loads(shown)["trained_on_share"] < 0.9  # a fifth of the file was held out
     about, layers = found.tables()
     assert "O 1" in str(about.rows[2][1])
     assert len(layers.rows) == sum(len(probes) for probes in found.found.values())

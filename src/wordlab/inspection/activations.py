@@ -1,7 +1,7 @@
 """What each layer of a run's network makes of the words of a text, side by side."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -19,7 +19,7 @@ from wordlab.corpus.text import Sentence
 from wordlab.models.language_model import LanguageModel
 from wordlab.models.taggers.tagger import Tagger
 from wordlab.runs.kept_networks import Network
-from wordlab.runs.run import Run
+from wordlab.runs.run import CORPUS, Run
 from wordlab.runs.tagger_run import TaggerRun
 
 Layers = dict[str, NDArray[np.float32]]
@@ -44,6 +44,10 @@ class ReadWords(ABC):
     protocol: str
 
     @abstractmethod
+    def trained_on(self) -> float | None:
+        """Share of the sentences that stand in the run's training text; None: it is not there."""
+
+    @abstractmethod
     def layers(self, network: Network) -> Layers:
         """What each layer makes of each word. name -> [N, D]"""
 
@@ -60,6 +64,7 @@ class _LanguageModelWords(ReadWords):
         vocabulary = run.vocabulary
         form = run.text([" ".join(sentences[0])]).form
         rows = encode_sentences((Sentence(list(s), 1) for s in sentences), form, vocabulary)
+        self.run = run
         self.store = TokenStore.in_memory((ids for _, ids in rows), vocabulary)
         ids = np.asarray(self.store.ids).astype(np.int64)
         self.is_word = ids != vocabulary.end
@@ -70,6 +75,12 @@ class _LanguageModelWords(ReadWords):
         self.batch = run.settings.training.batch
         self.reading = _of_all_words(run.model.reading, self.batch)
         self.protocol = f"after it has read the word and those before it; {self.reading.protocol}"
+
+    def trained_on(self) -> float | None:
+        if not (self.run.path / CORPUS / "train.json").exists():
+            return None
+        known = set(_sentences(self.run.store("train")))
+        return float(np.mean([ids in known for ids in _sentences(self.store)]))
 
     @torch.no_grad()
     def layers(self, network: Network) -> Layers:
@@ -88,6 +99,15 @@ class _LanguageModelWords(ReadWords):
                 )
                 table[before[follows]] = units.numpy()[follows]
         return {name: table[self.is_word] for name, table in found.items()}
+
+
+def _sentences(store: TokenStore) -> Iterator[bytes]:
+    """The ids of each sentence."""
+    ids = np.asarray(store.ids)
+    first = 0
+    for end in np.flatnonzero(ids == store.end).tolist():
+        yield ids[first:end].tobytes()
+        first = end + 1
 
 
 def _of_all_words(reading: Reading, batch: int) -> Reading:
@@ -110,6 +130,7 @@ class _TaggerWords(ReadWords):
     protocol = "with its sentence, as far as the network reads it"
 
     def __init__(self, run: TaggerRun, sentences: Sequence[Sequence[str]]) -> None:
+        self.run, self.sentences = run, sentences
         self.store = TagStore.of(sentences, run.lexicon)
         column = list(run.lexicon.columns).index(WORD)
         own = self.store.table.columns[:, column].numpy()[self.store.words]
@@ -118,6 +139,12 @@ class _TaggerWords(ReadWords):
         trained = own < len(seen)  # the forms behind have a vector, but training lacks them
         self.counts = np.where(trained, seen[np.where(trained, own, 0)], 0)
         self.types = _told_apart(own, self.unknown, sentences)
+
+    def trained_on(self) -> float | None:
+        if not (self.run.path / CORPUS / "train.jsonl").exists():
+            return None
+        known = {sentence.words for sentence in self.run.sentences("train")}
+        return float(np.mean([tuple(words) in known for words in self.sentences]))
 
     @torch.no_grad()
     def layers(self, network: Network) -> Layers:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from wordlab.corpus.labelled.word_labels import WordLabels
+from wordlab.errors import WordlabError
 from wordlab.inspection.activations import read_words
 from wordlab.inspection.probing import (
     MOST_STEPS,
@@ -17,7 +18,7 @@ from wordlab.inspection.probing import (
     probe_layers,
     probed_words,
 )
-from wordlab.runs.kept_networks import KEPT, kept_networks
+from wordlab.runs.kept_networks import KEPT, KeptNetwork, kept_networks
 from wordlab.runs.run import Run
 from wordlab.runs.tagger_run import TaggerRun
 from wordlab.table import Column, Table
@@ -34,6 +35,10 @@ class RunProbe:
     protocol: str
     unknown: float
     """Share of the words that the run does not know."""
+    trained_on: float | None
+    """Share of the sentences that stand in the run's training text; None: it is not there."""
+    notes: tuple[str, ...] = ()
+    """What is to be known of the networks, a sentence each."""
     networks: dict[str, str] = field(default_factory=dict)
     """Name of each network -> epochs of its training."""
     found: dict[str, list[LayerProbe]] = field(default_factory=dict)
@@ -52,6 +57,7 @@ class RunProbe:
             "training_words": int((~words.held_out).sum()),
             "held_out_words": int(words.held_out.sum()),
             "unknown_share": self.unknown,
+            "trained_on_share": self.trained_on,
             "majority": words.majority,
             "control_majority": words.control_majority(settings),
             "by_form": words.by_form,
@@ -68,6 +74,8 @@ class RunProbe:
         control = words.control_majority(self.settings)
         seen = np.isin(words.types[held_out], words.types[~held_out])
         unknown = "probed too" if self.settings.with_unknown else "read but not probed"
+        known = self.trained_on
+        trained_on = "not known: no training text" if known is None else f"{100 * known:.2f} %"
         sizes = Counter(words.labels.tolist())
         most = [f"{words.classes[c]} {count:,}" for c, count in sizes.most_common(8)]
         more = len(sizes) - len(most)
@@ -75,13 +83,14 @@ class RunProbe:
             ("property", self.labels.name),
             ("read as", self.labels.how),
             ("classes", f"{', '.join(most)}{f', {more} more' if more else ''}"),
-            ("training", words.size(~held_out)),
-            ("held out", words.size(held_out)),
-            ("held-out words whose form training has", f"{100 * seen.mean():.2f} %"),
+            ("the probe is trained on", words.size(~held_out)),
+            ("held out to judge it on", words.size(held_out)),
+            ("held-out words whose form it was trained on", f"{100 * seen.mean():.2f} %"),
+            ("sentences that the run itself was trained on", trained_on),
             ("words that the run does not know", f"{100 * self.unknown:.2f} %, {unknown}"),
-            ("always the class of most words", f"{100 * words.majority:.2f} % right"),
+            ("always the probe's most frequent class", f"{100 * words.majority:.2f} % right"),
             ("the same on the control tasks", f"{100 * control:.2f} % right"),
-            ("the class that the form has most", f"{100 * words.by_form:.2f} % right"),
+            ("each form's most frequent class", f"{100 * words.by_form:.2f} % right"),
         ]
         return Table.of_pairs(
             f"Probing {self.run}", pairs, note=f"A word is looked at {self.protocol}."
@@ -103,7 +112,6 @@ class RunProbe:
             for name, probes in self.found.items()
             for probe in probes
         ]
-        slow = sum(not probe.converged for probes in self.found.values() for probe in probes)
         return Table.of(
             "Accuracy on held-out sentences",
             (
@@ -118,10 +126,18 @@ class RunProbe:
                 "95 % interval of it",
             ),
             rows,
-            note=f"Control: each form has a random label; the mean of {self.settings.controls}. "
-            "Intervals: the bootstrap over held-out sentences, for this split and these labels."
-            + (f" {slow} rows had not converged after {MOST_STEPS:,} steps." if slow else ""),
+            note=" ".join(self._notes()),
         )
+
+    def _notes(self) -> list[str]:
+        """What stands under the figures, a sentence each."""
+        slow = sum(not probe.converged for probes in self.found.values() for probe in probes)
+        return [
+            *self.notes,
+            f"Control: each form has a random label; the mean of {self.settings.controls}.",
+            "Intervals: the bootstrap over held-out sentences, for this split and these labels.",
+            *([f"{slow} rows had not converged after {MOST_STEPS:,} steps."] if slow else []),
+        ]
 
 
 def probe_run(
@@ -137,18 +153,46 @@ def probe_run(
         networks: of `KEPT`; those that the run does not keep are passed over.
 
     Raises:
-        WordlabError: where the run is no network, or the labels are too few or all alike.
+        WordlabError: where the run is no network or keeps none of these, or the labels are too few
+            or all alike.
     """
+    kept = kept_networks(run)
+    chosen = [network for network in kept if network.name in networks]
+    if not chosen:
+        raise WordlabError(
+            "keeps no last network apart from the best one",
+            where=str(run.path),
+            mend="name another with --network",
+        )
     settings = settings or ProbeSettings()
     labels = _drawn(labels, settings)
     read = read_words(run, labels.sentences)
     words = probed_words(labels, read.types, read.unknown, settings)
-    found = RunProbe(run.name, labels, words, settings, read.protocol, float(read.unknown.mean()))
-    for kept in kept_networks(run):
-        if kept.name in networks:
-            found.networks[kept.name] = kept.epochs
-            found.found[kept.name] = probe_layers(read.layers(kept.load()), words, settings)
+    found = RunProbe(
+        run.name,
+        labels,
+        words,
+        settings,
+        read.protocol,
+        float(read.unknown.mean()),
+        read.trained_on(),
+        _notes(run, networks, chosen),
+    )
+    for network in chosen:
+        found.networks[network.name] = network.epochs
+        found.found[network.name] = probe_layers(read.layers(network.load()), words, settings)
     return found
+
+
+def _notes(
+    run: Run | TaggerRun, asked: Sequence[str], chosen: Sequence[KeptNetwork]
+) -> tuple[str, ...]:
+    notes = []
+    if len(chosen) < len(set(asked)):
+        notes.append("The run keeps no last network apart from the best one.")
+    if "untrained" in asked and isinstance(run, TaggerRun) and run.settings.features.vectors:
+        notes.append("Training began with other vectors of words than the untrained network has.")
+    return tuple(notes)
 
 
 def _drawn(labels: WordLabels, settings: ProbeSettings) -> WordLabels:
