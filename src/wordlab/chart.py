@@ -18,6 +18,8 @@ class Axis:
     zero: bool = False
     ordered: bool = False
     """Draw the values as categories in the table's order, not as numbers."""
+    ends: tuple[float, float] | None = None
+    """Where an axis of numbers begins and ends; None: as far as the data go."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,10 @@ class Chart:
         label: the column with the words of a "word" chart; a page lets readers find them.
         panel: the column whose values have drawings of their own, side by side; empty for one.
         low, high: the columns with the ends of a bar through each point; empty for no bars.
+        border: the two ends (x, y) of a dashed line over all, to be told of in `description`; empty
+            for none.
+        colours: of the series, in the order in which they first come; empty for the usual ones.
+        dot: area of a point, in square pixels.
         description: the alternative text: what the picture shows, for those who cannot see it.
     """
 
@@ -44,6 +50,9 @@ class Chart:
     panel: str = ""
     low: str = ""
     high: str = ""
+    border: tuple[tuple[float, float], ...] = ()
+    colours: tuple[str, ...] = ()
+    dot: int = 30
     width: int = 560
     height: int = 320
     tooltip: tuple[str, ...] = field(default=())

@@ -341,3 +341,21 @@ def test_math_is_finite_far_out() -> None:
     nats = model(batch).nats
     assert math.isfinite(nats.item())
     assert nats.item() == pytest.approx(3000, rel=1e-2)
+
+
+def test_the_last_layer_that_is_shown_is_what_the_output_reads(model: LanguageModel) -> None:
+    text, encoder = store(), model.encoder
+    state: tuple[torch.Tensor, ...] = ()
+    shown: tuple[torch.Tensor, ...] = ()
+    for batch in model.reading.batches(text, 17):
+        state = state if batch.continues else ()
+        encoded = encoder(batch, state)
+        found, shown = encoder.activations(batch, shown if batch.continues else ())
+        state = encoded.state
+        *_, last = found.values()
+        assert torch.equal(encoded.features[:, : last.shape[1]], last)
+        assert all(torch.equal(a, b) for a, b in zip(shown, encoded.state, strict=True))
+        assert {len(layer) for layer in found.values()} == {len(batch.targets)}
+        first = encoder.word_vectors()[text.ids[batch.positions - 1].astype(np.int64)]
+        inside = (batch.positions > 0) & (text.ids[batch.positions - 1] != text.end)
+        assert torch.equal(found["embedding"][inside], first[inside])

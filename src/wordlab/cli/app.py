@@ -39,6 +39,7 @@ COMMANDS = (
     "generate",
     "neighbours",
     "map",
+    "probe",
     "report",
     "describe",
     "cost",

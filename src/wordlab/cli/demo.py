@@ -9,6 +9,8 @@ import typer
 from wordlab.cli.terminal import note, show
 from wordlab.errors import WordlabError
 
+DEMOS = ("language-model", "tagger", "boolean")
+
 SETTINGS = {
     "text": {"layout": "running", "tokens": "words", "form": "lower"},
     "vocabulary": {"min_count": 2},
@@ -23,20 +25,37 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(
-    what: Annotated[str, typer.Argument(help="language-model, or tagger.")] = "language-model",
+    what: Annotated[
+        str, typer.Argument(help="language-model, tagger, or boolean.")
+    ] = "language-model",
     folder: Annotated[Path, typer.Option("--folder", help="Where to put it.")] = Path("demo"),
     dirty: Annotated[
         bool, typer.Option("--dirty", help="Of the tagger: begin with a faulty file, and mend it.")
     ] = False,
+    table: Annotated[
+        str,
+        typer.Option("--table", help="Of boolean: the outputs for inputs 00, 01, 10, 11, as 0110."),
+    ] = "",
 ) -> None:
-    """The main job, whole, on a text that comes along: from the text to figures and answers."""
-    from wordlab.cli.tagger_demo import tagger_demo
-    from wordlab.runs.opening import task_of
+    """The main job, whole, on a text that comes along: from the text to figures and answers.
 
-    if task_of({"task": what}, "demo") == "tagger":
-        tagger_demo(folder, dirty=dirty)
-    elif dirty:
+    Or Boolean functions by threshold units: which are linearly separable, proved, and drawn.
+    """
+    from wordlab.cli.boolean_demo import boolean_demo
+    from wordlab.cli.tagger_demo import tagger_demo
+
+    if what not in DEMOS:
+        allowed = ", ".join(DEMOS)
+        raise WordlabError(f"{what!r} is no demo; allowed: {allowed}", where="demo")
+    if dirty and what != "tagger":
         raise WordlabError("is of the tagger", where="--dirty", mend="wordlab demo tagger --dirty")
+    if table and what != "boolean":
+        mend = f"wordlab demo boolean --table {table}"
+        raise WordlabError("is of Boolean functions", where="--table", mend=mend)
+    if what == "boolean":
+        boolean_demo(folder, table)
+    elif what == "tagger":
+        tagger_demo(folder, dirty=dirty)
     else:
         _language_model(folder)
 

@@ -1,5 +1,6 @@
 """The feed-forward n-gram network of Bengio et al. (2003) and of CMU 10-707, homework 3."""
 
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Annotated, Literal
 
@@ -95,11 +96,24 @@ class FeedforwardEncoder(Encoder):
         settings = self.settings
         window = x.flatten(1)
         window = functional.dropout(window, settings.embedding_dropout, self.training)
+        *_, units = self._units(window)
+        return Encoded(torch.cat([units, window], dim=1) if settings.direct else units)
+
+    def _units(self, window: Tensor) -> Iterator[Tensor]:
+        """The units of each hidden layer in turn."""
         units = window
         for layer in self._layers():
             units = self.activation(layer(units))
-            units = functional.dropout(units, settings.dropout, self.training)
-        return Encoded(torch.cat([units, window], dim=1) if settings.direct else units)
+            units = functional.dropout(units, self.settings.dropout, self.training)
+            yield units
+
+    def activations(
+        self, batch: Batch, state: tuple[Tensor, ...] = ()
+    ) -> tuple[dict[str, Tensor], tuple[Tensor, ...]]:
+        """The vector of the last word of each window, and the units of each hidden layer."""
+        vectors = self.embedding(batch.inputs)
+        hidden = enumerate(self._units(vectors.flatten(1)), start=1)
+        return {"embedding": vectors[:, -1], **{f"hidden {at}": h for at, h in hidden}}, ()
 
     def start_from_text(self, store: TokenStore, seed: int) -> None:
         """Set the word vectors, if the settings say so."""

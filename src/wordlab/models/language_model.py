@@ -99,6 +99,16 @@ class Encoder(nn.Module, ABC):
     def encode(self, x: Tensor, batch: Batch, state: tuple[Tensor, ...] = ()) -> Encoded:
         """The rest of `forward`, from what `embed` made."""
 
+    def activations(
+        self, batch: Batch, state: tuple[Tensor, ...] = ()
+    ) -> tuple[dict[str, Tensor], tuple[Tensor, ...]]:
+        """What each layer makes of each target's last word, by its name, and the state after.
+
+        As a rule, the features alone.
+        """
+        encoded: Encoded = self(batch, state)
+        return {"features": encoded.features}, encoded.state
+
     @abstractmethod
     def costs(self) -> list[LayerCost]:
         """The layers, in the order in which data pass them."""

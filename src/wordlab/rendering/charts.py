@@ -41,11 +41,13 @@ def specification(chart: Chart) -> dict[str, Any]:
             "title": None,
             "sort": None,
         }
+        if chart.colours:
+            encoding["color"]["scale"] = {"range": list(chart.colours)}
     mark: dict[str, Any] = {"type": chart.mark}
     if chart.mark == "line":
         mark["point"] = len(chart.data.rows) <= 400
     if chart.mark == "point":
-        mark.update({"filled": True, "size": 30})
+        mark.update({"filled": True, "size": chart.dot})
     if chart.mark == "word":
         mark = {"type": "text"}
         encoding |= _findable(chart.label)
@@ -59,7 +61,12 @@ def specification(chart: Chart) -> dict[str, Any]:
     unit: dict[str, Any] = {"mark": mark, "encoding": encoding}
     if chart.mark in {"point", "word", "line"} and not (chart.x.ordered or chart.y.ordered):
         unit["params"] = [{"name": "view", "select": "interval", "bind": "scales"}]
-    view = {"layer": [unit, _bars(chart, encoding)]} if chart.low else unit
+    layers = [unit]
+    if chart.low:
+        layers.append(_bars(chart, encoding))
+    if chart.border:
+        layers.append(_border(chart))
+    view = {"layer": layers} if len(layers) > 1 else unit
     drawing: dict[str, Any] = {"width": chart.width, "height": chart.height, **view}
     if chart.panel:
         facet = {"field": _escaped(chart.panel), "type": "nominal", "title": None, "sort": None}
@@ -97,6 +104,15 @@ def _bars(chart: Chart, encoding: dict[str, Any]) -> dict[str, Any]:
     return {"mark": "rule", "encoding": {**encoding, **ends}}
 
 
+def _border(chart: Chart) -> dict[str, Any]:
+    """A layer with a dashed line, on the scales of the others."""
+    return {
+        "data": {"values": [{"x": x, "y": y} for x, y in chart.border]},
+        "mark": {"type": "line", "strokeDash": [6, 4], "color": "black"},
+        "encoding": {name: {"field": name, "type": "quantitative"} for name in ("x", "y")},
+    }
+
+
 def _drawable(record: dict[str, Any]) -> dict[str, Any]:
     """Show the characters that XML cannot hold, and so no drawing, as the replacement sign."""
     return {
@@ -122,6 +138,8 @@ def _axis(axis: Axis, data: Table) -> dict[str, Any]:
         channel["scale"] = {"zero": axis.zero}
         if all(isinstance(row[at], int) for row in data.rows):
             channel["axis"] = {"tickMinStep": 1}
+    if axis.ends and not ordered:
+        channel["scale"] |= {"domain": list(axis.ends), "nice": False}
     return channel
 
 

@@ -306,3 +306,18 @@ def test_some_sentences_are_read_as_in_the_whole_text(model: str) -> None:
     places = np.concatenate([np.arange(*store.begins[at : at + 2]) for at in chosen])
     assert (some.tags == store.tags[places]).all()
     assert np.allclose(part.marginals, whole.marginals[places], atol=1e-6)
+
+
+@pytest.mark.parametrize("model", list(TAGGERS))
+def test_the_last_layer_that_is_shown_is_what_the_output_reads(model: str) -> None:
+    tagger, store, _ = made(model)
+    tagger.eval()
+    with torch.no_grad():
+        for batch in store.batches(100):
+            found = tagger.activations(batch)
+            *_, last = found.values()
+            assert torch.equal(last, tagger.features(batch))
+            assert list(found)[:2] == ["embedding", "with spelling"]
+            rows = batch.table.columns[batch.words, 0]
+            assert torch.equal(found["embedding"], tagger.words.word(rows))
+            assert found["with spelling"].shape[1] == tagger.words.width

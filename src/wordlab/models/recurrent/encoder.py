@@ -154,6 +154,24 @@ class RecurrentEncoder(Encoder):
         counted = units if batch.counted is None else units[batch.counted]
         return Encoded(counted, after, penalty)
 
+    def activations(self, batch: Batch, state: State = ()) -> tuple[dict[str, Tensor], State]:
+        """The vector of each word that a target follows, and each layer's hidden state after it."""
+        packing = Packing.from_steps(batch.steps)
+        x = self.embed(batch)
+        state = self._begun(state, batch.steps[0])
+        sequence = torch.from_numpy(packing.sequence)
+        _, traces = self._through_layers(x, batch.steps, state, sequence)
+        rows, lasts = _rows(batch), torch.from_numpy(packing.lasts)
+        found = {"embedding": x[rows]}
+        first = 0
+        for number, cell in enumerate(self._cells()):
+            units = traces[first]
+            first += cell.parts
+            if self.settings.layer_norm:
+                units = self.norms[number](units)
+            found[f"hidden {number + 1}"] = units[rows]
+        return found, tuple(part[lasts] for part in traces)
+
     def _begun(self, state: State, sequences: int) -> State:
         """The state of the sequences that go on, which are the first ones; zero at the start."""
         if state:

@@ -1,6 +1,7 @@
 """Recurrent taggers: each sentence read forwards and backwards."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from typing import Literal
 
 import torch
@@ -74,6 +75,16 @@ class BidirectionalEncoder(TagEncoder):
 
     def forward(self, x: Tensor, batch: TagBatch) -> Tensor:
         """[M + 2, D] -> [M, F]"""
+        *_, h = self._units(x, batch)
+        return h
+
+    def activations(self, x: Tensor, batch: TagBatch) -> dict[str, Tensor]:
+        """The units of each layer, those of both directions side by side."""
+        hidden = enumerate(self._units(x, batch), start=1)
+        return {f"hidden {number}": h for number, h in hidden}
+
+    def _units(self, x: Tensor, batch: TagBatch) -> Iterator[Tensor]:
+        """The units of each layer in turn. [M + 2, D] -> [M, 2 H]"""
         packing = batch.packing
         turned = torch.from_numpy(reversed_places(packing)).to(x.device)
         sequence = torch.from_numpy(packing.sequence).to(x.device)
@@ -82,7 +93,7 @@ class BidirectionalEncoder(TagEncoder):
             left = _run(ahead, h, batch.steps)
             right = _run(back, h[turned], batch.steps)[turned]
             h = self._dropped(torch.cat([left, right], dim=1), sequence, len(packing.lengths))
-        return h
+            yield h
 
     def costs(self) -> list[LayerCost]:
         """Each layer in both directions; the one above reads both, 2D wide."""

@@ -73,6 +73,10 @@ class TagEncoder(nn.Module, ABC):
     def costs(self) -> list[LayerCost]:
         """The layers, in the order in which data pass them; the vectors of words are I wide."""
 
+    def activations(self, x: Tensor, batch: TagBatch) -> dict[str, Tensor]:
+        """What each layer makes of each word, by its name; as a rule, the features alone."""
+        return {"features": self(x, batch)}
+
     def project(self, x: Tensor) -> Tensor:
         """The share of the work that depends on a word alone. [U, D] -> [U, K]"""
         return x
@@ -162,6 +166,15 @@ class Tagger(nn.Module):
         """What the encoder makes of each word. [M, F]"""
         features: Tensor = self.encoder(self.words(batch.table, batch.padded()), batch)
         return features
+
+    def activations(self, batch: TagBatch) -> dict[str, Tensor]:
+        """The vector of each word's form, all vectors of a word, and each layer's units. [M, ..]"""
+        x: Tensor = self.words(batch.table, batch.padded())
+        words, form = x[: len(batch.words)], self.words.word.embedding_dim
+        found = {"embedding": words[:, :form]}
+        if form < self.words.width:
+            found["with spelling"] = words
+        return found | self.encoder.activations(x, batch)
 
     def forward(self, batch: TagBatch, state: tuple[Tensor, ...] = ()) -> Loss:
         """Return the batch's summed nats, with a gradient."""

@@ -1,5 +1,6 @@
 """The window tagger: a feed-forward net over the vectors of a word and its neighbours."""
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 import torch
@@ -104,6 +105,12 @@ class WindowEncoder(TagEncoder):
             inputs = units
         return layers
 
+    def activations(self, x: Tensor, batch: TagBatch) -> dict[str, Tensor]:
+        """The units of each hidden layer."""
+        first = self._layers()[0]
+        h = product(batch.around(x, self.settings.radius), first.weight, first.bias)
+        return {f"hidden {at}": units for at, units in enumerate(self._units(h), start=1)}
+
     def project(self, x: Tensor) -> Tensor:
         """What a word adds to the first layer from each place of the window, side by side.
 
@@ -123,12 +130,18 @@ class WindowEncoder(TagEncoder):
         return self._above(functional.embedding_bag(index, pieces, mode="sum") + first.bias)
 
     def _above(self, h: Tensor) -> Tensor:
-        """The hidden units over what the first layer's products are."""
+        """The last hidden units over what the first layer's products are."""
+        *_, units = self._units(h)
+        return units
+
+    def _units(self, h: Tensor) -> Iterator[Tensor]:
+        """The units of each hidden layer in turn, over what the first one's products are."""
         _, *further = self._layers()
         h = self._finish(h)
+        yield h
         for layer in further:
             h = self._finish(product(h, layer.weight, layer.bias))
-        return h
+            yield h
 
     def _finish(self, h: Tensor) -> Tensor:
         return functional.dropout(self._activation(h), self.settings.dropout, self.training)
