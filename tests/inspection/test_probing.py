@@ -133,7 +133,8 @@ def test_unknown_words_are_left_out_unless_asked_for() -> None:
     unknown = types < TYPES // 4
     words = probed_words(labels, types, unknown, SETTINGS)
     assert len(words.labels) == int((~unknown).sum())
-    assert (words.types >= TYPES // 4).all()
+    assert len(np.unique(words.types)) == len(np.unique(types[~unknown]))
+    assert words.probed.tolist() == (~unknown).tolist()
     every = probed_words(labels, types, unknown, replace(SETTINGS, with_unknown=True))
     assert len(every.labels) == len(types)
     with pytest.raises(WordlabError, match="knows only 0 of the 1,200 words"):
@@ -146,6 +147,10 @@ def test_too_few_sentences_and_one_class_are_refused() -> None:
     with pytest.raises(WordlabError, match="19 different sentences are too few"):
         words_of(few, types[: 19 * LENGTH])
     same = WordLabels("same", "", labels.sentences, (("yes",) * LENGTH,) * SENTENCES)
+    own = tuple(tuple(f"{at} {word}" for word in s) for at, s in enumerate(labels.sentences))
+    many = WordLabels("many", "", labels.sentences, own)
+    with pytest.raises(WordlabError, match=r"many: 1,\d+ classes are more than 200"):
+        words_of(many, types)
     with pytest.raises(WordlabError, match=r"same: .*one class alone: yes"):
         words_of(same, types)
 

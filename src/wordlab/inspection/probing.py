@@ -18,6 +18,8 @@ from wordlab.evaluation.intervals import drawn_means, percentile_interval
 from wordlab.inspection.activations import Layers
 
 FEWEST_SENTENCES = 20
+MOST_CLASSES = 200
+"""More are hardly a property of words, and take hours."""
 STRENGTHS = (0.001, 0.01, 0.1, 1.0)
 """What C is chosen from; the penalty on the weights is their squares over 2 C."""
 MOST_STEPS = 1000
@@ -144,7 +146,8 @@ def probed_words(
         unknown: which words the run does not know. [M]
 
     Raises:
-        WordlabError: where the sentences are too few, or a part has no word or one class alone.
+        WordlabError: where the sentences are too few or the classes too many, or a part has no word
+            or one class alone.
     """
     if len(set(labels.sentences)) < FEWEST_SENTENCES:
         raise WordlabError(
@@ -154,12 +157,18 @@ def probed_words(
         )
     every = [label for row in labels.labels for label in row]
     classes = tuple(sorted(set(every)))
+    if len(classes) > MOST_CLASSES:
+        raise WordlabError(
+            f"{len(classes):,} classes are more than {MOST_CLASSES}",
+            where=labels.name,
+            mend="name the column of the labels with --label-column, or merge some",
+        )
     number = {name: at for at, name in enumerate(classes)}
     lengths = [len(words) for words in labels.sentences]
     probed = np.ones_like(unknown) if settings.with_unknown else ~unknown
     words = ProbedWords(
         np.array([number[label] for label in every], dtype=np.int64)[probed],
-        types[probed],
+        np.unique(types[probed], return_inverse=True)[1],
         np.repeat(np.arange(len(lengths)), lengths)[probed],
         np.repeat(_parts(labels, settings), lengths)[probed],
         probed,
