@@ -171,7 +171,7 @@ def test_cosine_and_plateau_by_hand() -> None:
 
 
 NASTY = Table.of(
-    'A <b>title</b> & "more"',
+    'A <b>title</b> & "more"\x1b[31m',
     ("word", Column("nats", 3), "count", Column("share", 1, percent=True), "known"),
     [
         ("<script>alert(1)</script>", 1.23456, 1234567, 0.5, True),
@@ -179,7 +179,7 @@ NASTY = Table.of(
         ("\u4f60\u597d", -0.5, -3, 0.001, True),
         ("bell\x07\x1b[31m", 0.0, 1, 0.0, True),
     ],
-    note="A note | with <signs>.",
+    note="A note | with <signs>.\x1b[0m",
 )
 
 

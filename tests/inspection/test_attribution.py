@@ -130,6 +130,17 @@ def test_a_long_sentence_is_read_in_several_calls(monkeypatch: pytest.MonkeyPatc
     np.testing.assert_allclose(parts.without, whole.without, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["window", "recurrent", "stream", "mixture with caches"])
+def test_all_edited_forms_of_a_sentence_are_scored_in_one_call(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = MODELS[name]()
+    predict, calls = model.predict, []
+    monkeypatch.setattr(model, "predict", lambda *given: calls.append(given) or predict(*given))
+    Ablation.of(model, SENTENCE, VOCABULARY, "unknown")
+    assert len(calls) == 1
+
+
 @pytest.mark.parametrize("name", ["window with one start marker", "recurrent", "mixture"])
 def test_the_figures_are_those_of_score(name: str) -> None:
     model = MODELS[name]()

@@ -22,7 +22,7 @@ def as_text(table: Table) -> str:
     """Aligned columns for a terminal or a log; nothing is cut off."""
     from rich.cells import cell_len
 
-    shown = [[_CONTROL.sub("\ufffd", cell) for cell in row] for row in table.shown()]
+    shown = [[_plain_signs(cell) for cell in row] for row in table.shown()]
     rows = [list(table.names), *shown]
     widths = [max(cell_len(row[i]) for row in rows) for i in range(len(table.columns))]
     right = [table.is_number(i) for i in range(len(table.columns))]
@@ -36,13 +36,17 @@ def as_text(table: Table) -> str:
         ]
         return "  ".join(cells).rstrip()
 
-    lines = [table.title] if table.title else []
+    lines = [_plain_signs(table.title)] if table.title else []
     if any(table.names):
         lines += [line(rows[0]), "  ".join("-" * width for width in widths)]
     lines += [line(row) for row in rows[1:]]
     if table.note:
-        lines.append(table.note)
+        lines.append(_plain_signs(table.note))
     return "\n".join(lines) + "\n"
+
+
+def _plain_signs(text: str) -> str:
+    return _CONTROL.sub("\ufffd", text)
 
 
 @TABLE_RENDERERS.register("markdown")
