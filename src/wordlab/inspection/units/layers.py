@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from wordlab.errors import WordlabError
+from wordlab.models.activations import ACTIVATIONS
 from wordlab.models.feedforward import FeedforwardEncoder
 from wordlab.models.language_model import LanguageModel
 from wordlab.models.softmax_output import SoftmaxOutput
@@ -113,6 +114,25 @@ def first_layer(model: Network, where: str = "") -> FirstLayer:
     weights = _numbers(first.weight).reshape(first.out_features, len(positions), -1)
     above = _numbers(further[0].weight) if further else outgoing_weights(model)
     return FirstLayer(weights, _numbers(first.bias), positions, np.linalg.norm(above, axis=0))
+
+
+def over_windows(model: Network, windows: torch.Tensor) -> torch.Tensor:
+    """What the output is given of windows of vectors side by side, no dropout. [N, P D] -> [N, F]
+
+    Args:
+        model: one that `reads_windows`.
+    """
+    encoder = model.encoder
+    if isinstance(encoder, WindowEncoder):
+        layers, direct = encoder.layers, False
+    else:
+        assert isinstance(encoder, FeedforwardEncoder)
+        layers, direct = encoder.hidden, encoder.settings.direct
+    activation = ACTIVATIONS[encoder.settings.activation]
+    units = windows
+    for layer in layers:
+        units = activation(layer(units))
+    return torch.cat([units, windows], dim=1) if direct else units
 
 
 def count_of_units(model: Network) -> int:

@@ -1,6 +1,6 @@
 """Models with some units switched off, or held at a value: models like any other."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -25,6 +25,8 @@ from wordlab.runs.tagger_run import Line, TaggedSentence, TaggerRun
 from wordlab.table import Column, Table
 
 R = TypeVar("R", Run, TaggerRun)
+
+Change = Callable[[Tensor], Tensor]
 
 OFF, MEAN = "zero", "mean"
 
@@ -81,19 +83,19 @@ def fixed_value(at: str | float) -> float:
     return value
 
 
-class _HeldEncoder(Encoder):
-    """The encoder of a language model with units held."""
+class _ChangedEncoder(Encoder):
+    """The encoder of a language model with its features changed."""
 
-    def __init__(self, encoder: Encoder, held: Hold) -> None:
+    def __init__(self, encoder: Encoder, change: Change) -> None:
         super().__init__()
         self.encoder = encoder
         self.reading = encoder.reading
         self.features = encoder.features
-        self._held = held
+        self._change = change
 
     def forward(self, batch: Batch, state: tuple[Tensor, ...] = ()) -> Encoded:
         encoded: Encoded = self.encoder(batch, state)
-        return replace(encoded, features=self._held.on(encoded.features))
+        return replace(encoded, features=self._change(encoded.features))
 
     def costs(self) -> list[LayerCost]:
         return self.encoder.costs()
@@ -102,23 +104,40 @@ class _HeldEncoder(Encoder):
         return self.encoder.word_vectors()
 
 
-class _HeldTagEncoder(TagEncoder):
-    """The encoder of a tagger with units held."""
+class _ChangedTagEncoder(TagEncoder):
+    """The encoder of a tagger with its features changed."""
 
-    def __init__(self, encoder: TagEncoder, held: Hold) -> None:
+    def __init__(self, encoder: TagEncoder, change: Change) -> None:
         super().__init__()
         self.encoder = encoder
         self.features = encoder.features
-        self._held = held
+        self._change = change
 
     def forward(self, x: Tensor, batch: TagBatch) -> Tensor:
-        return self._held.on(self.encoder(x, batch))
+        return self._change(self.encoder(x, batch))
 
     def project(self, x: Tensor) -> Tensor:
         return self.encoder.project(x)
 
     def join(self, projected: Tensor, rows: Tensor, batch: TagBatch) -> Tensor:
-        return self._held.on(self.encoder.join(projected, rows, batch))
+        return self._change(self.encoder.join(projected, rows, batch))
+
+
+def with_features_changed(run: R, change: Change) -> R:
+    """The run with another last hidden layer: it tags, scores and evaluates as any run does.
+
+    Args:
+        change: makes features of features, [M, F] -> [M, F].
+
+    Raises:
+        WordlabError: where its model has no units.
+    """
+    if isinstance(run, TaggerRun):
+        tagger = run.model
+        other = Tagger(tagger.words, _ChangedTagEncoder(tagger.encoder, change), tagger.output)
+        return run.with_model(other.eval())
+    model = run.network
+    return run.with_model(LanguageModel(_ChangedEncoder(model.encoder, change), model.output).eval())
 
 
 def with_units_held(run: R, held: Hold) -> R:
@@ -127,12 +146,7 @@ def with_units_held(run: R, held: Hold) -> R:
     Raises:
         WordlabError: where its model has no units.
     """
-    if isinstance(run, TaggerRun):
-        tagger = run.model
-        other = Tagger(tagger.words, _HeldTagEncoder(tagger.encoder, held), tagger.output)
-        return run.with_model(other.eval())
-    model = run.network
-    return run.with_model(LanguageModel(_HeldEncoder(model.encoder, held), model.output).eval())
+    return with_features_changed(run, held.on)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from wordlab.batching.tagging import TagStore
+from wordlab.batching.tagging import TagStore, WordTable
 from wordlab.corpus.labelled.lexicon import MARKERS, UNKNOWN, WORD
 from wordlab.corpus.labelled.spans import LabelledSentence
 from wordlab.errors import WordlabError
@@ -62,11 +62,13 @@ class TrainingWords:
     """The words of a tagger's training text, with the place of each in it.
 
     Attributes:
+        table: what the tagger sees of each, behind the markers.
         sentences: the text.
         rows: which of the words stands at each place, sentence after sentence. [N]
     """
 
     words: Words
+    table: WordTable
     sentences: tuple[LabelledSentence, ...]
     rows: Ids
 
@@ -92,13 +94,15 @@ def training_words(run: TaggerRun) -> TrainingWords:
     keys = columns if letters is None else np.hstack([columns, letters.numpy()[MARKERS:]])
     _, first, group = np.unique(keys, axis=0, return_index=True, return_inverse=True)
     rows: Ids = group.reshape(-1)[store.words - MARKERS]
-    vectors = run.model.words(store.table, torch.from_numpy(first + MARKERS))
+    chosen = torch.from_numpy(np.concatenate([np.arange(MARKERS), first + MARKERS]))
+    table = WordTable(store.table.columns[chosen], None if letters is None else letters[chosen])
+    vectors = run.model.words(table, torch.arange(MARKERS, len(chosen)))
     if len(run.lexicon.columns) == 1 and letters is None:
         names = _forms(run, columns[first, 0])
     else:
         names = _spellings(spelled, Counter((store.words - MARKERS).tolist()), group.reshape(-1))
     words = Words(tuple(names), np.bincount(rows), vectors.double().numpy())
-    return TrainingWords(words, tuple(sentences), rows)
+    return TrainingWords(words, table, tuple(sentences), rows)
 
 
 def _forms(run: TaggerRun, numbers: Ids) -> list[str]:
