@@ -1,1 +1,1 @@
-"""Hidden units: what they answer to, what they are good for, and what a class looks like to them."""
+"""Hidden units: what they answer to, what they are good for, what a class looks like to them."""

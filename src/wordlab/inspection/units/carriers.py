@@ -77,8 +77,8 @@ def carriers_of(
 ) -> list[tuple[list[Carrier], Effects, Effects]]:
     """Name the carriers on the run's training text and check them on another text.
 
-    Of taggers they are named by log-odds and checked by the F1 of words and by that of entities; of
-    language models by nats a token of each band of words, both times.
+    Of taggers they are named by log-odds and checked by these, by the F1 of words and by that of
+    entities; of language models by nats a token of each band of words, both times.
 
     Args:
         at: "zero", "mean" (over the training text), or a number.
@@ -91,11 +91,11 @@ def carriers_of(
         assert isinstance(text, TaggerText)
         own = tagger_text(run, own=TRAIN, most=most)
         named_on = tagger_log_odds(run, own, at=at)
-        checks = tagger_effects(run, text, at=at)
+        checks = [tagger_log_odds(run, text, at=at), *tagger_effects(run, text, at=at)]
     else:
         assert isinstance(text, ModelText)
         named_on = model_effects(run, model_text(run, own=TRAIN, most=most), at=at)
-        checks = (model_effects(run, text, at=at),)
+        checks = [model_effects(run, text, at=at)]
     return [(carriers(named_on, check), named_on, check) for check in checks]
 
 

@@ -15,6 +15,7 @@ from wordlab.batching.tagging import TagBatch, TagStore
 from wordlab.corpus.labelled.spans import LabelledSentence
 from wordlab.corpus.labelled.tag_set import TagSet
 from wordlab.corpus.vocabulary import Vocabulary
+from wordlab.errors import WordlabError
 from wordlab.evaluation.bands import band_names, bands_of
 from wordlab.evaluation.tagging.reading import BATCH_WORDS
 from wordlab.evaluation.tagging.tallies import Counts, f1_of
@@ -92,7 +93,7 @@ class Effects:
         rows += [(f"unit {self.units[at]}", *map(float, self.changes[at])) for at in order]
         better = "lower" if self.figure == NATS else "higher"
         return Table.of(
-            f"{self.figure[0].upper()}{self.figure[1:]}: all units on, and the change with one held",
+            f"{self.figure[0].upper()}{self.figure[1:]}, and the change with a unit held",
             ("", *columns),
             rows,
             note=f"On {self.text}. Each unit on its own is held at {self.held} where the output "
@@ -134,6 +135,30 @@ class _Held:
             return cls(chosen, mean_values(run)[list(chosen)], "its mean over the training text")
         value = fixed_value(at)
         return cls(chosen, np.full(len(chosen), value), f"{value:g}")
+
+
+def effects_of(
+    run: Run | TaggerRun,
+    text: TaggerText | ModelText,
+    *,
+    units: Sequence[int] | None = None,
+    at: str | float = OFF,
+    words: Sequence[str] = (),
+) -> tuple[Effects, ...]:
+    """Hold units one at a time: `tagger_effects`, or `model_effects`, whichever the run is for.
+
+    Raises:
+        WordlabError: for a unit, a value or a word that there is none of.
+    """
+    if isinstance(run, TaggerRun):
+        assert isinstance(text, TaggerText)
+        if words:
+            raise WordlabError(
+                "is of language models; the classes of a tagger are its types", where="--word"
+            )
+        return tagger_effects(run, text, units=units, at=at)
+    assert isinstance(text, ModelText)
+    return (model_effects(run, text, units=units, at=at, words=words),)
 
 
 @torch.no_grad()
@@ -218,13 +243,11 @@ def tagger_log_odds(
     means = sums / np.maximum(counts, 1)
     classes = (*true.types, ALL)
     changes = means[1:] - means[0]
-    return Effects(
-        LOG_ODDS, text.name, held.name, classes, counts, means[0], held.units, changes
-    )
+    return Effects(LOG_ODDS, text.name, held.name, classes, counts, means[0], held.units, changes)
 
 
 def _log_odds(scores: Tensor, is_own: Tensor) -> Tensor:
-    """ln p - ln (1 - p) of the tags that are a word's own, all together. [N, L] -> [N]"""
+    """Ln p - ln (1 - p) of the tags that are a word's own, all together. [N, L] -> [N]"""
     own = scores.masked_fill(~is_own, -torch.inf).logsumexp(dim=1)
     return own - scores.masked_fill(is_own, -torch.inf).logsumexp(dim=1)
 
@@ -285,7 +308,11 @@ class _Truth:
         found = self.of_tags[path]
         size = len(self.types) + 1
         right = np.bincount(found[found == self.labels], minlength=size)
-        columns = (right, np.bincount(found, minlength=size), np.bincount(self.labels, minlength=size))
+        columns = (
+            right,
+            np.bincount(found, minlength=size),
+            np.bincount(self.labels, minlength=size),
+        )
         return np.stack(columns, axis=1)[:-1]
 
     def entities(self, path: Ids) -> Counts:
@@ -294,9 +321,7 @@ class _Truth:
         begins = (np.cumsum(self.lengths) - self.lengths)[found.sentence]
         kinds = self.of_tags[found.tag]
         size = len(self.types)
-        spans = _as_numbers(
-            begins + found.start, begins + found.end, kinds, len(self.labels), size
-        )
+        spans = _as_numbers(begins + found.start, begins + found.end, kinds, len(self.labels), size)
         right = np.bincount(kinds[np.isin(spans, self.spans)], minlength=size)
         columns = (
             right,

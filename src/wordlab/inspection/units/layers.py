@@ -112,7 +112,10 @@ def first_layer(model: Network, where: str = "") -> FirstLayer:
     first, *further = layers
     assert isinstance(first, torch.nn.Linear)
     weights = _numbers(first.weight).reshape(first.out_features, len(positions), -1)
-    above = _numbers(further[0].weight) if further else outgoing_weights(model)
+    above = outgoing_weights(model)
+    if further:
+        assert isinstance(further[0], torch.nn.Linear)
+        above = _numbers(further[0].weight)
     return FirstLayer(weights, _numbers(first.bias), positions, np.linalg.norm(above, axis=0))
 
 
@@ -154,6 +157,12 @@ def outgoing_weights(model: Network) -> Floats:
         if output.projection is not None:
             weights = weights @ _numbers(output.projection.weight)
     return weights[:, : count_of_units(model)]
+
+
+def outgoing_lengths(model: Network) -> Floats:
+    """Length of the weights that go out of each unit of the last hidden layer. [U]"""
+    lengths: Floats = np.linalg.norm(outgoing_weights(model), axis=0)
+    return lengths
 
 
 def largest(lengths: Floats, count: int) -> list[int]:

@@ -60,7 +60,8 @@ class ClassCounts:
 
 
 def _log_odds(counts: Floats) -> Floats:
-    return np.log(counts) - np.log(counts.sum() - counts)
+    odds: Floats = np.log(counts) - np.log(counts.sum() - counts)
+    return odds
 
 
 def neighbours(rows: Ids, sentences: Ids, position: int) -> Ids:

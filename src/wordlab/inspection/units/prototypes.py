@@ -1,8 +1,8 @@
 """The top words of each class by position: by the network, by the data, and by chance.
 
-What a network makes of a single word amid average ones is no fact about a text: a word that training
-has once can come out on top. So its top words stand beside those that the labels favour, and both
-beside what chance gives.
+What a network makes of a single word amid average ones is no fact about a text: a word that
+training has once can come out on top. So its top words stand beside those that the labels favour,
+and both beside what chance gives.
 """
 
 from collections.abc import Sequence
@@ -14,16 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from wordlab.errors import WordlabError
-from wordlab.inspection.units.layers import (
-    AnyRun,
-    Floats,
-    count_of_units,
-    network_of,
-    position_name,
-)
+from wordlab.inspection.units.layers import Floats, position_name
 from wordlab.inspection.units.log_odds import ClassCounts, neighbours
 from wordlab.inspection.units.switching import Change
-from wordlab.inspection.units.views import View, view_of
+from wordlab.inspection.units.views import View
 from wordlab.table import Column, Table
 
 Ids = NDArray[np.int64]
@@ -151,9 +145,8 @@ class Prototypes:
 
 
 def prototypes(
-    run: AnyRun,
+    view: View,
     *,
-    words: Sequence[str] = (),
     positions: Sequence[int] | None = None,
     top: int = 10,
     min_count: int = 1,
@@ -162,7 +155,7 @@ def prototypes(
     """Rank the words of training for each class at some positions.
 
     Args:
-        words: for language models: the next words that are the classes.
+        view: of a run, by `view_of`.
         positions: None for the usual ones: a tagger's centre word and the word before; all of a
             language model's, the last word first.
         top: how many words.
@@ -170,12 +163,10 @@ def prototypes(
         seed: of the draws of the controls.
 
     Raises:
-        WordlabError: where there is no such view, class or position.
+        WordlabError: where there is no such position, or no word comes so often.
     """
-    view = view_of(run, words)
     draw = np.random.default_rng(seed)
-    units = count_of_units(network_of(run))
-    orders = [_in_order(draw.permutation(units)) for _ in range(DRAWS)]
+    orders = [_in_order(draw.permutation(view.units)) for _ in range(DRAWS)]
     kept = view.words.at_least(min_count)
     found = []
     for position in _chosen(view, positions):

@@ -17,7 +17,7 @@ from wordlab.inspection.units.layers import (
     network_of,
     require_units,
 )
-from wordlab.inspection.units.texts import ModelText, mean_values
+from wordlab.inspection.units.texts import ModelText, TaggerText, mean_values
 from wordlab.models.language_model import Encoded, Encoder, LanguageModel, LayerCost
 from wordlab.models.taggers.tagger import TagEncoder, Tagger
 from wordlab.runs.run import Run
@@ -137,7 +137,9 @@ def with_features_changed(run: R, change: Change) -> R:
         other = Tagger(tagger.words, _ChangedTagEncoder(tagger.encoder, change), tagger.output)
         return run.with_model(other.eval())
     model = run.network
-    return run.with_model(LanguageModel(_ChangedEncoder(model.encoder, change), model.output).eval())
+    return run.with_model(
+        LanguageModel(_ChangedEncoder(model.encoder, change), model.output).eval()
+    )
 
 
 def with_units_held(run: R, held: Hold) -> R:
@@ -248,6 +250,17 @@ def score_changes(run: Run, text: ModelText, held: Hold) -> list[ScoreChange]:
     ]
 
 
+def changes_of(
+    run: AnyRun, text: TaggerText | ModelText, held: Hold
+) -> list[TagChange] | list[ScoreChange]:
+    """What switching units off changes in a text: `tag_changes` or `score_changes`."""
+    if isinstance(run, TaggerRun):
+        assert isinstance(text, TaggerText)
+        return tag_changes(run, [sentence.words for sentence in text.sentences], held)
+    assert isinstance(text, ModelText)
+    return score_changes(run, text, held)
+
+
 def changes_table(
     found: Sequence[TagChange] | Sequence[ScoreChange], held: Hold, most: int = 20
 ) -> Table:
@@ -280,5 +293,3 @@ def changes_table(
         ],
         note=note,
     )
-
-

@@ -18,6 +18,7 @@ from wordlab.inspection.units.layers import (
     AnyRun,
     Floats,
     Network,
+    count_of_units,
     first_layer,
     over_windows,
     reads_windows,
@@ -45,6 +46,7 @@ class View(ABC):
         classes: their names.
         positions: where the words may stand, counted from the place of the class.
         windows: whether the other positions have the mean vector; else the word is a sentence.
+        units: of the last hidden layer.
     """
 
     words: Words
@@ -54,6 +56,7 @@ class View(ABC):
     classes: tuple[str, ...]
     positions: tuple[int, ...]
     windows: bool
+    units: int
 
     @abstractmethod
     def probabilities(self, position: int, change: Change | None = None) -> Floats:
@@ -187,6 +190,7 @@ def _of_tagger(run: TaggerRun) -> TaggerView:
         types,
         first_layer(run.model).positions if windows else (0,),
         windows,
+        count_of_units(run.model),
         run,
         training,
     )
@@ -216,6 +220,7 @@ def _of_model(run: Run, words: Sequence[str]) -> ModelView:
         tuple(words),
         first_layer(model).positions if windows else (-1,),
         windows,
+        count_of_units(model),
         run,
         ids,
     )

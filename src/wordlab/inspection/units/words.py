@@ -186,7 +186,9 @@ def unit_words(
             ends = (
                 tuple(
                     ScoredWord(
-                        words.words[kept[at]], float(scores[at, column]), int(words.counts[kept[at]])
+                        words.words[kept[at]],
+                        float(scores[at, column]),
+                        int(words.counts[kept[at]]),
                     )
                     for at in order[:, column]
                 )
@@ -208,20 +210,20 @@ def unit_words_tables(found: Sequence[UnitWords], words: int, min_count: int) ->
         f"input, over {words:,} words {seen}. Outgoing: length of the unit's weights into the next "
         "layer."
     )
-    tables = []
-    for position in dict.fromkeys(item.position for item in found):
-        rows = [item for item in found if item.position == position]
-        where = f"{position_name(position)} (position {position})"
-        for end in ("top", "bottom"):
-            tables.append(
-                Table.of(
-                    f"{end.capitalize()} words by unit, {where}",
-                    ("unit", Column("outgoing", 2), f"{end} words"),
-                    [(i.unit, i.outgoing, shown(getattr(i, end))) for i in rows],
-                    note=note,
-                )
-            )
-    return tables
+    return [
+        Table.of(
+            f"{end.capitalize()} words by unit, {position_name(position)} (position {position})",
+            ("unit", Column("outgoing", 2), f"{end} words"),
+            [
+                (item.unit, item.outgoing, shown(item.top if end == "top" else item.bottom))
+                for item in found
+                if item.position == position
+            ],
+            note=note,
+        )
+        for position in dict.fromkeys(item.position for item in found)
+        for end in ("top", "bottom")
+    ]
 
 
 def shown(words: Sequence[ScoredWord]) -> str:
