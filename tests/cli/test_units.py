@@ -78,9 +78,7 @@ def test_neurons_that_are_switched_off(folder: Path) -> None:
     several = ("--off", "0,1", "--clamp", "0.5", "--groups", "3", "--contexts", "2")
     both = printed("neurons", "window", *several, cwd=folder)
     assert len(both["groups"]) == 3
-    assert {row["unit"] for row in both["contexts"]} == set(range(6)) - {
-        unit for unit in range(6) if unit not in {row["unit"] for row in both["contexts"]}
-    }
+    assert len({row["unit"] for row in both["contexts"]}) == 5
     assert len(both["changes"]) == sum(len(s.words) for s in run.sentences("validation"))
 
 
@@ -123,23 +121,14 @@ def test_prototypes(folder: Path, run: Run) -> None:
     ("arguments", "message"),
     [
         (["neurons", "window", "--unit", "6"], "--unit: 6 is no unit; the layer has units 0 to 5"),
-        (["neurons", "window", "--unit", "two"], "--unit: 'two' is no unit; allowed: whole"),
         (["neurons", "window", "--position", "9"], "--position: 9 is no position of the window"),
         (["neurons", "gru", "--position", "0"], "is of a recurrent network"),
-        (["neurons", "window", "--ablate", "--position", "0"], "--position: goes with"),
         (["neurons", "window", "--ablate", "--clamp", "half"], "--clamp: 'half' is no value"),
         (["neurons", "window", "--clamp", "mean"], "--clamp: goes with --ablate or"),
-        (["neurons", "window", "--ablate", "--word", "cat"], "--word: is of language models"),
         (["neurons", "gru", "--ablate", "--word", "dragon"], "'dragon' is not in the vocabulary"),
-        (["neurons", "window", "--off", "1,99"], "--unit: 99 is no unit"),
-        (["neurons", "window", "--min-count", "99999"], "no word occurs 99,999 times"),
         (["neurons", "kn"], "is no network: it has no word vectors and no units"),
-        (["neurons", "window", "none.iob2"], "none.iob2"),
-        (["prototypes", "window", "--word", "cat"], "--word: is of language models"),
         (["prototypes", "gru"], "--word: of a language model the classes are next words"),
-        (["prototypes", "gru", "--word", "dragon"], "'dragon' is not in the vocabulary"),
         (["prototypes", "bilstm", "--position", "-1"], "--position: -1 is no position of this"),
-        (["prototypes", "kn", "--word", "cat"], "is no network"),
     ],
 )
 def test_refusals(folder: Path, arguments: list[str], message: str) -> None:

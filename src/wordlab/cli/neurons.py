@@ -35,7 +35,7 @@ def neurons(
         list[str], typer.Argument(help="Texts, labelled ones for taggers; else validation.")
     ] = [],  # noqa: B006
     unit: Annotated[
-        str, typer.Option(help="Units, as 2,7,24; else those of largest outgoing weights, or all.")
+        str, typer.Option(help="Units, as 2,7,24, or all; else five of largest outgoing weights.")
     ] = "",
     position: Annotated[
         str, typer.Option(help="Of the window: 0, -1,1 or all; else the usual one.")
@@ -75,12 +75,14 @@ def neurons(
     from wordlab.runs.opening import open_run
 
     opened = open_run(run)
-    chosen = _numbers(unit, "--unit", "unit")
+    every = unit == "all"
+    chosen = None if every else _numbers(unit, "--unit", "unit")
+    usual = None if every else USUAL_UNITS
     found: list[Found] = []
     asked = ablate or carriers or groups or off or contexts
     windows = reads_windows(network_of(opened))
     if windows and not asked:
-        found.append(_words(opened, chosen, position, top, min_count))
+        found.append(_words(opened, chosen, usual, position, top, min_count))
     elif position:
         first_layer(network_of(opened), str(run))
         raise WordlabError("goes with the top words of units alone", where="--position")
@@ -91,7 +93,7 @@ def neurons(
         if given and not any(partners.values()):
             raise WordlabError(f"goes with {' or '.join(partners)}", where=option)
     if contexts or (not asked and (texts or not windows)):
-        found.append(_contexts(opened, texts, chosen, contexts or CONTEXTS, tokens))
+        found.append(_contexts(opened, texts, chosen, usual, contexts or CONTEXTS, tokens))
     if groups:
         found.append(_groups(opened, texts, groups, top, tokens))
     if ablate:
@@ -134,7 +136,12 @@ def _text(run: "AnyRun", texts: Sequence[str], most: int) -> "TaggerText | Model
 
 
 def _words(
-    run: "AnyRun", units: list[int] | None, position: str, top: int, min_count: int
+    run: "AnyRun",
+    units: list[int] | None,
+    usual: int | None,
+    position: str,
+    top: int,
+    min_count: int,
 ) -> Found:
     from wordlab.inspection.units.layers import (
         first_layer,
@@ -145,7 +152,7 @@ def _words(
     from wordlab.inspection.units.words import unit_words, unit_words_tables, words_of
 
     layer = first_layer(network_of(run), str(run.path))
-    chosen = largest(layer.outgoing, USUAL_UNITS) if units is None else units
+    chosen = largest(layer.outgoing, usual) if units is None else units
     require_units(chosen, len(layer.outgoing))
     positions = positions_of(position, layer.positions) or [layer.usual_position]
     words = words_of(run)
@@ -157,7 +164,12 @@ def _words(
 
 
 def _contexts(
-    run: "AnyRun", texts: Sequence[str], units: list[int] | None, count: int, tokens: int
+    run: "AnyRun",
+    texts: Sequence[str],
+    units: list[int] | None,
+    usual: int | None,
+    count: int,
+    tokens: int,
 ) -> Found:
     from wordlab.inspection.units.contexts import contexts_table, extreme_contexts
     from wordlab.inspection.units.layers import (
@@ -169,7 +181,7 @@ def _contexts(
     from wordlab.inspection.units.texts import unit_values
 
     lengths = outgoing_lengths(network_of(run))
-    chosen = largest(lengths, USUAL_UNITS) if units is None else units
+    chosen = largest(lengths, usual) if units is None else units
     require_units(chosen, len(lengths))
     values = unit_values(run, _text(run, texts, tokens or READ_TOKENS))
     found = extreme_contexts(values, chosen, count)

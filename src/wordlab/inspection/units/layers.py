@@ -165,8 +165,8 @@ def outgoing_lengths(model: Network) -> Floats:
     return lengths
 
 
-def largest(lengths: Floats, count: int) -> list[int]:
-    """The units with the largest outgoing weights, in rising order."""
+def largest(lengths: Floats, count: int | None) -> list[int]:
+    """The units with the largest outgoing weights, or all, in rising order."""
     chosen = np.argsort(-lengths, kind="stable")[:count]
     return sorted(chosen.tolist())
 

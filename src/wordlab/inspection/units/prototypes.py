@@ -116,11 +116,11 @@ class Prototypes:
         heads = (
             "class",
             Column("probability", 3),
-            Column("by chance", 3),
+            Column("probability by chance", 3),
             Column("labelled so", 1, percent=True),
-            Column("by chance ", 1, percent=True),
+            Column("labelled so by chance", 1, percent=True),
             Column("z", 1),
-            Column("by chance  ", 1),
+            Column("z by chance", 1),
         )
         return Table.of(
             f"What these words are worth, {where}",

@@ -25,7 +25,7 @@ from wordlab.inspection.units.layers import (
 )
 from wordlab.inspection.units.switching import Change, with_features_changed
 from wordlab.inspection.units.words import TrainingWords, Words, training_words, words_of
-from wordlab.models.taggers.outputs import ScoredTags
+from wordlab.models.taggers.outputs import Crf, ScoredTags
 from wordlab.runs.run import Run
 from wordlab.runs.tagger_run import TaggerRun
 
@@ -95,6 +95,14 @@ class TaggerView(View):
 
     run: TaggerRun
     training: TrainingWords
+
+    @property
+    def protocol(self) -> str:
+        """How the network is asked."""
+        by_chain = self.windows and isinstance(self.run.model.output, Crf)
+        return super().protocol + (
+            " Its own scores count, before the chain has a say." if by_chain else ""
+        )
 
     @torch.no_grad()
     def probabilities(self, position: int, change: Change | None = None) -> Floats:
