@@ -39,6 +39,8 @@ COMMANDS = (
     "generate",
     "neighbours",
     "map",
+    "neurons",
+    "prototypes",
     "probe",
     "report",
     "describe",
