@@ -30,6 +30,7 @@ STAGES = (
     "recipes",
     "sklearn",
     "spacy",
+    "server",
     "cli",
 )
 BESIDE = {("training", "generation"), ("generation", "training")}

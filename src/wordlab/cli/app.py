@@ -42,6 +42,7 @@ COMMANDS = (
     "describe",
     "settings",
     "verify",
+    "serve",
     "recipes",
     "sweep",
 )
