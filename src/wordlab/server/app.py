@@ -139,7 +139,7 @@ def _add_words(app: FastAPI, shelf: Shelf) -> None:
         seed: Annotated[int, Query(ge=0, lt=2**32)] = 1,
     ) -> MapAnswer:
         """The most frequent words, laid out in the plane by their vectors."""
-        name = shelf.model(run, "map").run.name
+        name = shelf.model(run, "map").name
         if method == "tsne" and words > MAPPED_SLOWLY:
             raise RefusedError(
                 422,

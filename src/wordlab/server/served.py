@@ -80,6 +80,7 @@ class ServedModel:
 
     def __init__(self, run: Run) -> None:
         self.run = run
+        self.name = run.name
         self.vocabulary = run.vocabulary
         self.hash = run.vocabulary.hash
         self.model = run.model
@@ -173,6 +174,7 @@ class ServedTagger:
 
     def __init__(self, run: TaggerRun) -> None:
         self.run = run
+        self.name = run.name
         self.model = run.model
         self.tagging = {
             tokens: Call(partial(self._tagged, tokens), _words, TOKENS_TOGETHER)
@@ -212,13 +214,13 @@ class Shelf:
         self.runs: dict[str, Served] = {}
         for path in paths:
             served = serve_run(path)
-            if served.run.name in self.runs:
+            if served.name in self.runs:
                 raise WordlabError(
-                    f"two runs are called {served.run.name}",
+                    f"two runs are called {served.name}",
                     where=str(path),
                     mend="rename a folder: runs are asked for by its name",
                 )
-            self.runs[served.run.name] = served
+            self.runs[served.name] = served
 
     def model(self, name: str, view: str) -> ServedModel:
         """The language model of a name, or the first one, that has a view."""

@@ -51,7 +51,7 @@ def about(served: Served) -> RunAnswer:
     if isinstance(served, ServedTagger):
         settings = served.run.settings
         return RunAnswer(
-            name=served.run.name,
+            name=served.name,
             kind="tagger",
             model=settings.model.type,
             views=list(served.views),
@@ -62,7 +62,7 @@ def about(served: Served) -> RunAnswer:
             types=list(served.run.tag_set.types),
         )
     return RunAnswer(
-        name=served.run.name,
+        name=served.name,
         kind="language model",
         model=served.family,
         views=list(served.views),
@@ -84,7 +84,7 @@ def scoring(served: ServedModel, question: ScoreQuestion) -> Inquiry[ScoreAnswer
     following = [*(row.sentence for row in rows[1:]), 0]
     words = [row for row, next_one in zip(rows, following, strict=True) if row.sentence == next_one]
     return ScoreAnswer(
-        run=served.run.name,
+        run=served.name,
         protocol=served.model.reading.protocol,
         adaptation=served.model.adaptation,
         vocabulary=_vocabulary(served),
@@ -146,7 +146,7 @@ def writing(served: ServedModel, question: GenerateQuestion) -> Inquiry[Generate
     )
     made = yield from generating(served.vocabulary, words, ids, settings)
     return GenerateAnswer(
-        run=served.run.name, prompt=words, continuations=[_continuation(each) for each in made]
+        run=served.name, prompt=words, continuations=[_continuation(each) for each in made]
     )
 
 
@@ -172,7 +172,7 @@ def completing(served: ServedModel, question: CompleteQuestion) -> Inquiry[Compl
     mass = float(of_allowed.sum())
     best = of_allowed.topk(min(question.count, len(allowed)))
     return CompleteAnswer(
-        run=served.run.name,
+        run=served.name,
         prefix=prefix,
         mass=mass,
         unknown=float(p[served.vocabulary.unknown]),
@@ -192,7 +192,7 @@ def tagging(served: ServedTagger, lines: Sequence[Line]) -> Inquiry[TagAnswer]:
     """Find the entities of a text's lines."""
     found: list[TaggedSentence] = yield lines
     return TagAnswer(
-        run=served.run.name,
+        run=served.name,
         sentences=[_sentence(line, each) for line, each in zip(lines, found, strict=True)],
     )
 
@@ -242,7 +242,7 @@ def neighbouring(served: ServedModel, question: NeighboursQuestion) -> Neighbour
         metric=question.metric,
     )
     return NeighboursAnswer(
-        run=served.run.name,
+        run=served.name,
         metric=question.metric,
         among=question.among,
         neighbours=[
@@ -260,4 +260,4 @@ def mapping(served: ServedModel, words: int, method: str, seed: int) -> MapAnswe
         served.word_vectors, served.vocabulary, words=words, method=method, seed=seed
     )
     places = [PlaceAnswer(**record) for record in chart.data.records()]
-    return MapAnswer(run=served.run.name, method=method or "pca", words=places)
+    return MapAnswer(run=served.name, method=method or "pca", words=places)
