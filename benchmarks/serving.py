@@ -41,13 +41,15 @@ def requests(path: str, count: int = 500) -> list[bytes]:
     run = open_run(path)
     draw = random.Random(1)
     if isinstance(run, Run):
-        address, words = "score", [
-            run.vocabulary.words[index] for index in run.vocabulary.frequent_words(2_000)
-        ]
+        address, words = (
+            "score",
+            [run.vocabulary.words[index] for index in run.vocabulary.frequent_words(2_000)],
+        )
     else:
-        address, words = "tag", [
-            word for sentence in run.sentences("train")[:500] for word in sentence.words
-        ]
+        address, words = (
+            "tag",
+            [word for sentence in run.sentences("train")[:500] for word in sentence.words],
+        )
     made = []
     for _ in range(count):
         body = json.dumps({"text": " ".join(draw.choices(words, k=WORDS)), "tokens": "spaces"})

@@ -55,7 +55,5 @@ def serve(
             app,
             listener,
             limits,
-            lambda: note(
-                f"{', '.join(shelf.runs)} at http://{shown}:{place[1]}/ (Ctrl-C to stop)"
-            ),
+            lambda: note(f"{', '.join(shelf.runs)} at http://{shown}:{place[1]}/ (Ctrl-C to stop)"),
         )

@@ -1,11 +1,10 @@
 """The application: addresses, what is asked and answered there, and the page."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import lru_cache
 from importlib.resources import files
-from pathlib import Path
 from typing import Annotated, Literal
 
 from fastapi import FastAPI, Query, Response
@@ -77,6 +76,7 @@ def build_app(shelf: Shelf, limits: Limits, threads: int = 1) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        telemetry={"auto_configure": False, "tracing": False, "metrics": False, "logs": False},
         lifespan=working,
     )
     answer_with_faults(app)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 
@@ -40,7 +41,6 @@ from wordlab.server.questions import (
     GenerateQuestion,
     NeighboursQuestion,
     ScoreQuestion,
-    TagQuestion,
 )
 from wordlab.server.served import Line, Served, ServedModel, ServedTagger
 from wordlab.server.worker import Inquiry
@@ -81,8 +81,7 @@ def _vocabulary(served: ServedModel) -> VocabularyAnswer:
 def scoring(served: ServedModel, question: ScoreQuestion) -> Inquiry[ScoreAnswer]:
     """Score a text."""
     rows: list[WordScore] = yield served.encoded(question.text, question.tokens)
-    following = [*(row.sentence for row in rows[1:]), 0]
-    words = [row for row, next_one in zip(rows, following, strict=True) if row.sentence == next_one]
+    words = [row for row, after in pairwise(rows) if row.sentence == after.sentence]
     return ScoreAnswer(
         run=served.name,
         protocol=served.model.reading.protocol,
@@ -256,8 +255,6 @@ def neighbouring(served: ServedModel, question: NeighboursQuestion) -> Neighbour
 
 def mapping(served: ServedModel, words: int, method: str, seed: int) -> MapAnswer:
     """The most frequent words in the plane."""
-    chart = word_map(
-        served.word_vectors, served.vocabulary, words=words, method=method, seed=seed
-    )
+    chart = word_map(served.word_vectors, served.vocabulary, words=words, method=method, seed=seed)
     places = [PlaceAnswer(**record) for record in chart.data.records()]
     return MapAnswer(run=served.name, method=method or "pca", words=places)

@@ -48,7 +48,7 @@ class _Task:
         """Hand over an answer; whether there is another question."""
         try:
             self.question = self.inquiry.send(answer)
-        except StopIteration as end:
+        except StopIteration:
             self._settle(lambda: self.future.set_result(end.value))
             return False
         except Exception as error:
@@ -84,10 +84,12 @@ class Worker:
         self._arriving: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._expected = 1
         self._stopped = False
-        self._thread = threading.Thread(target=self._work, name="models", daemon=True)
+        self._thread = threading.Thread()
 
     def start(self) -> None:
         """Begin to answer."""
+        self._stopped = False
+        self._thread = threading.Thread(target=self._work, name="models", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:

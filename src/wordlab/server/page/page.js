@@ -420,7 +420,7 @@ function search() {
   const found = map.words.filter((word) => sought && word.word.toLowerCase().startsWith(sought));
   for (const word of map.words) word.made.classList.toggle("found", found.includes(word));
   for (const word of found) word.made.parentNode.append(word.made); // on top of the others
-  if (found.length) map.middle = found[0].place;
+  if (found.length && map.nearness > 1) map.middle = found[0].place;
   if (map.words.length) {
     byId("map-found").textContent = sought ? `${found.length} found: ${found.slice(0, 20).map((word) => word.word).join(", ")}` : "";
   }
