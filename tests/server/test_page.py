@@ -243,7 +243,8 @@ CONTRAST = """() => {
   };
   const shown = [...document.querySelectorAll("body *")].filter((element) => element.innerText);
   return Math.min(...shown.map((element) => {
-    const pair = [light(getComputedStyle(element).color), light(back(element))].sort((a, b) => b - a);
-    return (pair[0] + 0.05) / (pair[1] + 0.05);
+    const text = light(getComputedStyle(element).color);
+    const behind = light(back(element));
+    return (Math.max(text, behind) + 0.05) / (Math.min(text, behind) + 0.05);
   }));
 }"""

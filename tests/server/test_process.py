@@ -1,5 +1,6 @@
 """The service as a process: how it starts, stops, and bears with its clients."""
 
+import contextlib
 import http.client
 import json
 import signal
@@ -56,7 +57,7 @@ def test_a_body_without_a_length_is_cut_off(port: int, connection: socket.socket
     connection.sendall(head(None))
     chunk = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
     sent = 0
-    with pytest.raises(OSError):  # noqa: PT011 (a pipe or a connection that broke)
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         while sent < 50 << 20:
             sent += connection.send(chunk)
             time.sleep(0.001)

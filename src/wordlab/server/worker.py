@@ -48,8 +48,8 @@ class _Task:
         """Hand over an answer; whether there is another question."""
         try:
             self.question = self.inquiry.send(answer)
-        except StopIteration:
-            self._settle(lambda: self.future.set_result(end.value))
+        except StopIteration as end:
+            self._settle(self.future.set_result, end.value)
             return False
         except Exception as error:
             self.fail(error)
@@ -58,11 +58,11 @@ class _Task:
 
     def fail(self, error: Exception) -> None:
         """Tell whoever waits."""
-        self._settle(lambda: self.future.set_exception(error))
+        self._settle(self.future.set_exception, error)
 
-    def _settle(self, settle: Callable[[], None]) -> None:
+    def _settle(self, settle: Callable[[Any], None], value: object) -> None:
         try:
-            settle()
+            settle(value)
         except InvalidStateError:  # nobody waits any longer
             self.inquiry.close()
 
