@@ -38,6 +38,8 @@ COMMANDS = (
     "generate",
     "neighbours",
     "map",
+    "neurons",
+    "prototypes",
     "report",
     "describe",
     "settings",

@@ -125,6 +125,20 @@ class TokenStore:
             header = replace(self.header, tokens=last - first)
             yield first, replace(self, header=header, ids=self.ids[first:last], files=())
 
+    def head(self, tokens: int) -> "TokenStore":
+        """The first sentences, of so many tokens at most, but one sentence at least."""
+        if tokens >= len(self):
+            return self
+        ends = np.flatnonzero(np.asarray(self.ids) == self.end) + 1
+        last = int(ends[max(int(np.searchsorted(ends, tokens, side="right")) - 1, 0)])
+        header = replace(self.header, tokens=last)
+        return replace(
+            self,
+            header=header,
+            ids=self.ids[:last],
+            files=tuple(first for first in self.files if first < last),
+        )
+
     def chunks(self, tokens: int = CHUNK_TOKENS) -> Iterator[tuple[int, Ids]]:
         """Yield (first position, ids) of consecutive stretches of the text."""
         for first in range(0, len(self), tokens):

@@ -1,7 +1,7 @@
 """A trained run, opened from its folder: evaluate, score, generate."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -89,6 +89,12 @@ class Run:
     def model(self) -> Predictor:
         """The model as it was trained best, ready to predict."""
         return load_model(self.path, self.settings, self.vocabulary)
+
+    def with_model(self, model: Predictor) -> "Run":
+        """The same run with another model in place of its own."""
+        other = replace(self)
+        other.__dict__["model"] = model  # where the cached property looks first
+        return other
 
     @property
     def network(self) -> LanguageModel:

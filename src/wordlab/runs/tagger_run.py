@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -165,6 +165,12 @@ class TaggerRun:
             ) from None
         model.output.temperature = self.temperature
         return model.eval()
+
+    def with_model(self, model: Tagger) -> "TaggerRun":
+        """The same run with another tagger in place of its own."""
+        other = replace(self)
+        other.__dict__["model"] = model  # where the cached property looks first
+        return other
 
     @property
     def temperature(self) -> float:

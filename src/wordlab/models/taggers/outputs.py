@@ -238,3 +238,7 @@ class Crf(ScoredTags):
         arrays = self._arrays(features)
         path = best_paths(*arrays, batch.steps)
         return ChainReading(path, Chains.of(*arrays, batch.steps), arrays)
+
+    def best(self, features: Tensor, batch: TagBatch) -> NDArray[np.int64]:
+        """The most probable path, without the marginals. [M]"""
+        return best_paths(*self._arrays(features), batch.steps)

@@ -102,6 +102,10 @@ class TagOutput(nn.Module, ABC):
     def read(self, features: Tensor, batch: TagBatch) -> Reading:
         """The best tags, and the probability of each."""
 
+    def best(self, features: Tensor, batch: TagBatch) -> NDArray[np.int64]:
+        """The best tags alone, the same as those of `read`. [M]"""
+        return self.read(features, batch).tags
+
 
 class TaggerSettings(Settings, ABC):
     """Settings of a family of encoders; register a subclass in TAGGERS under its `type`."""
