@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS, load_all_checks
 
+from wordlab.inspection.units.switching import hold, with_units_held
 from wordlab.runs.run import Run
 from wordlab.runs.tagger_run import TaggerRun
 from wordlab.server.app import build_app
@@ -119,11 +120,40 @@ def test_neighbours_and_map(client: TestClient, run: Run) -> None:
     assert [place["word"] for place in places] == frequent
 
 
+def test_units_and_what_changes_without_them(
+    client: TestClient, run: Run, tagger: TaggerRun
+) -> None:
+    found = ask(client, "neurons", run="tiny", units=[5, 2], top=3, contexts=2)["neurons"]
+    assert [each["unit"] for each in found] == [5, 2]
+    assert [each["position"] for each in found[0]["positions"]] == [-2, -1]
+    assert [len(each["top"]) for each in found[0]["positions"]] == [3, 3]
+    assert [each["end"] for each in found[0]["contexts"]] == ["highest"] * 2 + ["lowest"] * 2
+    text, units = "the cat sat on the mat .", [0, 1, 2]
+    answer = ask(client, "ablate", run="tiny", text=text, units=units, tokens="spaces")
+    held = with_units_held(run, hold(run, units))
+    for name, each in (("perplexity", run), ("perplexity_held", held)):
+        expected = each.evaluate([text], yardsticks=False).overall.perplexity
+        assert answer[name] == pytest.approx(expected, rel=1e-5)
+    assert [word["word"] for word in answer["words"]] == [*text.split(), "</s>"]
+    line = "Mara Ellingsen left Turin ."
+    every = list(range(24))
+    answer = ask(client, "ablate", run="tagger", text=line, units=every)
+    (own,), (other,) = tagger.tag(line), with_units_held(tagger, hold(tagger, every)).tag(line)
+    types = [word["type"] for word in answer["words"]]
+    assert [kind for kind in types if kind] == [
+        entity.type
+        for entity in own.entities
+        for _ in range(entity.first_word, entity.last_word + 1)
+    ]
+    held_types = {word["type_held"] for word in answer["words"]} - {""}
+    assert held_types == {entity.type for entity in other.entities}
+
+
 def test_runs_say_what_may_be_asked_of_them(client: TestClient) -> None:
     runs = {run["name"]: run for run in client.get("/v1/runs").json()["runs"]}
     assert list(runs) == ["tiny", "stream", "counted", "tagger"]
     assert runs["counted"]["views"] == ["score", "generate", "complete"]
-    assert runs["tagger"]["views"] == ["tag"]
+    assert runs["tagger"]["views"] == ["tag", "neurons", "ablate"]
     assert client.get("/healthz").json()["status"] == "ok"
 
 
@@ -200,6 +230,9 @@ def test_a_run_without_a_view_names_those_that_have_it(client: TestClient) -> No
         (422, "complete", {"prompt": "x " * 201}, "prompt"),
         (404, "neighbours", {"words": ["cat", "xyzzy"]}, "words.1"),
         (422, "neighbours", {"words": []}, "words"),
+        (422, "neurons", {"units": [8]}, "unit"),
+        (422, "ablate", {"text": "x", "units": []}, "units"),
+        (422, "ablate", {"text": "x " * 2001, "units": [0]}, "text"),
     ],
 )
 def test_wrong_fields_are_named(

@@ -178,6 +178,31 @@ def test_entities_are_marked_and_listed(page: "Page") -> None:
     assert page.get_attribute("#tab-map", "aria-disabled") == "true"
 
 
+@pytest.mark.parametrize("name", ["tiny", "stream", "tagger"])
+def test_neurons_are_shown_and_switched_off(page: "Page", name: str) -> None:
+    page.select_option("#run", name)
+    page.click("#tab-neurons")
+    page.click("#neurons button[type=submit]")
+    page.locator(".neuron").nth(4).wait_for()
+    assert "highest" in page.locator(".neuron").first.inner_text()
+    assert ("raised by" in page.locator(".neuron").first.inner_text()) == (name != "stream")
+    page.fill("#neurons-units", "3, 1")
+    page.fill("#neurons-contexts", "0")
+    page.click("#neurons button[type=submit]")
+    page.locator(".neuron").nth(2).wait_for(state="detached")
+    assert page.locator(".neuron h3").all_text_contents() == ["Unit 3", "Unit 1"]
+    page.locator(".neuron button").first.click()
+    assert page.input_value("#ablate-units") == "3"
+    page.fill("#ablate-text", "Mara Ellingsen saw the <b>cat</b>")
+    page.select_option("#ablate-at", "mean")
+    page.click("#ablate button[type=submit]")
+    page.locator("#ablate-table tbody tr").first.wait_for()
+    assert "Mara" in page.inner_text("#ablate-table")
+    page.fill("#ablate-units", "4000")
+    page.click("#ablate button[type=submit]")
+    page.locator("#fault", has_text="4000 is no unit; the layer has units 0 to").wait_for()
+
+
 def test_hostile_text_is_shown_as_text(page: "Page") -> None:
     text = " ".join(HOSTILE)
     page.uncheck("#score-split")
@@ -210,7 +235,7 @@ def test_keys_and_phones(browser: "Browser", page: "Page", port: int) -> None:
     page.keyboard.press("ArrowRight")
     assert page.get_attribute("#tab-generate", "aria-selected") == "true"
     page.keyboard.press("End")
-    assert page.is_visible("#view-map")
+    assert page.is_visible("#view-neurons")
     unnamed = page.evaluate(
         "[...document.querySelectorAll('input, select, textarea')]"
         ".filter((each) => !each.labels.length).length"

@@ -211,3 +211,83 @@ class MapAnswer(Answer):
     run: str
     method: str
     words: list[PlaceAnswer]
+
+
+class RankedWordAnswer(Answer):
+    """A word, what it adds to a unit, and how often training has it."""
+
+    word: str
+    score: float
+    count: int
+
+
+class PositionAnswer(Answer):
+    """The words that move a unit most from a position of its window."""
+
+    position: int
+    name: str
+    top: list[RankedWordAnswer]
+    bottom: list[RankedWordAnswer]
+
+
+class ContextAnswer(Answer):
+    """A place of a text where a unit is highest or lowest; the word in brackets was read last."""
+
+    end: Literal["highest", "lowest"]
+    value: float
+    text: str
+
+
+class NeuronAnswer(Answer):
+    """A hidden unit."""
+
+    unit: int
+    outgoing: float
+    """Length of its weights into what stands above it."""
+    positions: list[PositionAnswer]
+    """Of networks that read windows: by W[unit, position] . L[word] of the first layer, exactly."""
+    contexts: list[ContextAnswer]
+    """By the values of the last hidden layer."""
+
+
+class NeuronsAnswer(Answer):
+    """Hidden units with their words and contexts."""
+
+    run: str
+    units: int
+    """How many there are."""
+    text: str
+    """Where the contexts are from."""
+    neurons: list[NeuronAnswer]
+
+
+class ChangeAnswer(Answer):
+    """A word before and after units were held; of a tagger's or of a language model's figures."""
+
+    sentence: int
+    position: int
+    word: str
+    nats: Figure = None
+    nats_held: Figure = None
+    rank: int | None = None
+    rank_held: int | None = None
+    type: str | None = None
+    """Of the entity that it is part of; empty for none."""
+    type_held: str | None = None
+    probability: float | None = None
+    probability_held: float | None = None
+
+
+class AblateAnswer(Answer):
+    """What switching units off changes in a text, word by word."""
+
+    run: str
+    units: list[int]
+    values: list[float]
+    """What each was held at."""
+    perplexity: Figure
+    perplexity_held: Figure
+    """Of language models: over the same words, ends of sentences among them."""
+    types_changed: int | None
+    """Of taggers: words that are part of another entity type, or no longer of one."""
+    words: list[ChangeAnswer]

@@ -11,11 +11,13 @@ from fastapi import FastAPI, Query, Response
 
 from wordlab import __version__
 from wordlab.server.answers import (
+    AblateAnswer,
     CompleteAnswer,
     GenerateAnswer,
     HealthAnswer,
     MapAnswer,
     NeighboursAnswer,
+    NeuronsAnswer,
     RunsAnswer,
     ScoreAnswer,
     TagAnswer,
@@ -23,13 +25,17 @@ from wordlab.server.answers import (
 from wordlab.server.faults import RefusedError, answer_with_faults, responses
 from wordlab.server.limits import MAPPED, MAPPED_SLOWLY, WORD_CHARACTERS, Limits
 from wordlab.server.questions import (
+    AblateQuestion,
     CompleteQuestion,
     GenerateQuestion,
     NeighboursQuestion,
+    NeuronsQuestion,
     ScoreQuestion,
     TagQuestion,
 )
 from wordlab.server.served import Shelf, lines_of
+from wordlab.server.units import ablating
+from wordlab.server.units import neurons as looked_at
 from wordlab.server.views import (
     about,
     completing,
@@ -81,7 +87,7 @@ def build_app(shelf: Shelf, limits: Limits, threads: int = 1) -> FastAPI:
     )
     answer_with_faults(app)
     _add_models(app, shelf, worker)
-    _add_words(app, shelf)
+    _add_inside(app, shelf)
     _add_service(app, shelf)
     _add_page(app)
     return app
@@ -116,8 +122,8 @@ def _add_models(app: FastAPI, shelf: Shelf, worker: Worker) -> None:
         return await worker.ask(served.tagging[question.tokens], tagging(served, lines))
 
 
-def _add_words(app: FastAPI, shelf: Shelf) -> None:
-    """What is asked of word vectors, which needs no call of a model."""
+def _add_inside(app: FastAPI, shelf: Shelf) -> None:
+    """What is asked of words and units, one question at a time beside those of models."""
     one_at_a_time = asyncio.Semaphore(1)
 
     @lru_cache(MAPS_KEPT)
@@ -149,6 +155,20 @@ def _add_words(app: FastAPI, shelf: Shelf) -> None:
             )
         async with one_at_a_time:
             return await asyncio.to_thread(laid_out, name, words, method, seed)
+
+    @app.post("/v1/neurons", responses=_OF_A_RUN)
+    async def neurons(question: NeuronsQuestion) -> NeuronsAnswer:
+        """Hidden units with the words and the contexts that they answer to."""
+        served = shelf.either(question.run, "neurons")
+        async with one_at_a_time:
+            return await asyncio.to_thread(looked_at, served, question)
+
+    @app.post("/v1/ablate", responses=_OF_A_RUN)
+    async def ablate(question: AblateQuestion) -> AblateAnswer:
+        """What switching hidden units off changes in a text."""
+        served = shelf.either(question.run, "ablate")
+        async with one_at_a_time:
+            return await asyncio.to_thread(ablating, served, question)
 
 
 def _add_service(app: FastAPI, shelf: Shelf) -> None:

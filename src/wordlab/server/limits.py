@@ -31,6 +31,18 @@ MAPPED = 2_000
 MAPPED_SLOWLY = 500
 """Words of a map by t-SNE, whose time grows with their square."""
 
+UNITS = 50
+"""Hidden units that are asked for at once."""
+
+CONTEXTS = 10
+"""Places of a text where a unit is highest, and lowest."""
+
+CONTEXT_TOKENS = 20_000
+"""Of a run's own text that is searched for them."""
+
+HELD_WORDS = 2_000
+"""Of a text that is read with units switched off."""
+
 TOKENS_TOGETHER = 2_048
 """Words of several requests that a model is given in one call."""
 

@@ -6,12 +6,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from wordlab.server.limits import (
     COMPLETIONS,
+    CONTEXTS,
     LOOKED_UP,
     NEIGHBOURS,
     NEW_WORDS,
     PROMPT_CHARACTERS,
     SENTENCES,
     TEXT_CHARACTERS,
+    UNITS,
     WORD_CHARACTERS,
 )
 
@@ -102,3 +104,30 @@ class NeighboursQuestion(Question):
     among: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
     """Look among so many of the most frequent words."""
     metric: Literal["cosine", "euclidean"] = "cosine"
+
+
+Unit = Annotated[int, Field(ge=0, lt=2**31)]
+
+
+class NeuronsQuestion(Question):
+    """Hidden units to look at."""
+
+    units: Annotated[list[Unit], Field(max_length=UNITS)] = []
+    """By number, from 0; empty for the five with the largest outgoing weights."""
+    top: Annotated[int, Field(ge=1, le=50)] = 10
+    """Words at each end."""
+    contexts: Annotated[int, Field(ge=0, le=CONTEXTS)] = 3
+    """Places of the run's validation text where each is highest, and lowest."""
+
+
+class AblateQuestion(Question):
+    """A text to be read with hidden units held."""
+
+    text: Annotated[str, Field(max_length=TEXT_CHARACTERS)]
+    """Each line is a sentence."""
+    units: Annotated[list[Unit], Field(min_length=1, max_length=UNITS)]
+    """Of the last hidden layer, by number, from 0."""
+    at: Literal["zero", "mean"] | Annotated[float, Field(ge=-1e6, le=1e6)] = "zero"
+    """What they are held at: zero, each one's mean over the training text, or a number."""
+    tokens: Tokens = "words"
+    """words: punctuation is split off; spaces: it is not."""

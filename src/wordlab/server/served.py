@@ -17,14 +17,26 @@ from wordlab.corpus.word_forms import WORD_FORMS
 from wordlab.errors import WordlabError
 from wordlab.evaluation.surprisal import EncodedText, WordScore, score_apart
 from wordlab.generation.sentences import next_log_probs
+from wordlab.inspection.units.texts import (
+    ModelText,
+    TaggerText,
+    UnitValues,
+    model_text,
+    tagger_text,
+    unit_values,
+)
+from wordlab.inspection.units.words import Words, words_of
 from wordlab.models.language_model import LanguageModel
 from wordlab.models.mixture import Mixture
+from wordlab.models.taggers.tagger import Tagger
 from wordlab.runs.opening import open_run
-from wordlab.runs.run import Run
+from wordlab.runs.run import CORPUS, Run
 from wordlab.runs.tagger_run import TaggedSentence, TaggerRun
 from wordlab.server.faults import RefusedError
-from wordlab.server.limits import PROMPT_WORDS, TEXT_WORDS, TOKENS_TOGETHER
+from wordlab.server.limits import CONTEXT_TOKENS, PROMPT_WORDS, TEXT_WORDS, TOKENS_TOGETHER
 from wordlab.server.worker import Call, Inquiry
+
+OWN_TEXTS = ("train", "validation")
 
 Histories = Sequence[Sequence[int]]
 
@@ -75,12 +87,45 @@ def _tokens_read(histories: Histories) -> int:
     return sum(len(history) + 1 for history in histories)
 
 
-class ServedModel:
+class WithUnits:
+    """What both kinds keep of their hidden units, worked out when it is first asked for."""
+
+    def __init__(self, run: Run | TaggerRun) -> None:
+        self.name = run.name
+        self._of_units = run
+
+    @property
+    def unit_views(self) -> tuple[str, ...]:
+        """What may be asked of its units, which takes the run's own texts."""
+        run = self._of_units
+        ending = "jsonl" if isinstance(run, TaggerRun) else "json"
+        whole = all((run.path / CORPUS / f"{name}.{ending}").exists() for name in OWN_TEXTS)
+        network = isinstance(run.model, LanguageModel | Tagger)
+        return ("neurons", "ablate") if network and whole else ()
+
+    @cached_property
+    def words(self) -> Words:
+        """The words of training with their vectors."""
+        return words_of(self._of_units)
+
+    @cached_property
+    def unit_values(self) -> UnitValues:
+        """The values of the units over the validation text's beginning."""
+        run = self._of_units
+        text: TaggerText | ModelText
+        if isinstance(run, TaggerRun):
+            text = tagger_text(run, most=CONTEXT_TOKENS)
+        else:
+            text = model_text(run, most=CONTEXT_TOKENS)
+        return unit_values(run, text)
+
+
+class ServedModel(WithUnits):
     """A language model that is served."""
 
     def __init__(self, run: Run) -> None:
+        super().__init__(run)
         self.run = run
-        self.name = run.name
         self.vocabulary = run.vocabulary
         self.hash = run.vocabulary.hash
         self.model = run.model
@@ -92,7 +137,8 @@ class ServedModel:
         """What may be asked of it."""
         of_all = ("score", "generate", "complete")
         has_vectors = isinstance(self.model, LanguageModel)
-        return (*of_all, "neighbours", "map") if has_vectors else of_all
+        of_vectors = ("neighbours", "map") if has_vectors else ()
+        return (*of_all, *of_vectors, *self.unit_views)
 
     @property
     def family(self) -> str:
@@ -167,19 +213,27 @@ class ServedModel:
         return torch.split(log_probs, [len(histories) for histories in asked])
 
 
-class ServedTagger:
+class ServedTagger(WithUnits):
     """A tagger that is served."""
 
-    views = ("tag",)
-
     def __init__(self, run: TaggerRun) -> None:
+        super().__init__(run)
         self.run = run
-        self.name = run.name
         self.model = run.model
         self.tagging = {
             tokens: Call(partial(self._tagged, tokens), _words, TOKENS_TOGETHER)
             for tokens in TOKENIZERS
         }
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        """What may be asked of it."""
+        return ("tag", *self.unit_views)
+
+    @cached_property
+    def apart(self) -> TaggerRun:
+        """The same with a memory for words of its own: it is not asked by the same thread."""
+        return self.run.with_model(self.run.model)
 
     def _tagged(self, tokens: str, texts: Sequence[Sequence[Line]]) -> list[list[TaggedSentence]]:
         lines = [line.text for text in texts for line in text]
@@ -233,6 +287,10 @@ class Shelf:
         found = self._find(name, view)
         assert isinstance(found, ServedTagger), view
         return found
+
+    def either(self, name: str, view: str) -> Served:
+        """The run of a name, or the first one, that has a view."""
+        return self._find(name, view)
 
     def _find(self, name: str, view: str) -> Served:
         having = [each for each, served in self.runs.items() if view in served.views]

@@ -9,6 +9,7 @@ const VIEWS = [
   ["complete", "Complete"],
   ["neighbours", "Neighbours"],
   ["map", "Map"],
+  ["neurons", "Neurons"],
 ];
 
 const AS_YOU_TYPE = 250; // milliseconds after the last key
@@ -133,7 +134,8 @@ function showRun() {
 function forget() {
   for (const control of asking.values()) control.abort();
   for (const id of ["score-totals", "score-protocol", "score-words", "score-word", "tag-sentences", "tag-table",
-    "generate-sentences", "complete-note", "complete-words", "neighbours-table", "map-found", "map-picture"]) {
+    "generate-sentences", "complete-note", "complete-words", "neighbours-table", "map-found", "map-picture",
+    "neurons-about", "neurons-found", "ablate-totals", "ablate-table"]) {
     byId(id).replaceChildren();
   }
   map.words = [];
@@ -437,6 +439,73 @@ byId("map").addEventListener("submit", (event) => { event.preventDefault(); draw
 byId("map-search").addEventListener("input", search);
 byId("map-nearer").addEventListener("click", () => go(1.5));
 byId("map-farther").addEventListener("click", () => go(1 / 1.5));
+
+// Neurons
+
+function units(id) {
+  return byId(id).value.split(/[\s,]+/u).filter(Boolean).map(Number);
+}
+
+async function look() {
+  byId("neurons-about").textContent = "looking; the first time takes longer";
+  const answer = await ask("neurons", "/v1/neurons", {
+    run: state.run.name,
+    units: units("neurons-units"),
+    top: Number(byId("neurons-top").value),
+    contexts: Number(byId("neurons-contexts").value),
+  });
+  byId("neurons-about").textContent = answer ? `${answer.units} units; contexts from ${answer.text}` : "";
+  if (!answer) return;
+  byId("neurons-found").replaceChildren(...answer.neurons.map(neuronOf));
+}
+
+function neuronOf(neuron) {
+  const off = element("button", { type: "button" }, "Switch off");
+  off.addEventListener("click", () => {
+    byId("ablate-units").value = String(neuron.unit);
+    byId("ablate-text").focus();
+  });
+  const made = element("div", { class: "neuron" },
+    element("h3", {}, `Unit ${neuron.unit}`), element("span", { class: "note" }, `outgoing ${number(neuron.outgoing)} `), off);
+  for (const position of neuron.positions) {
+    for (const [end, words] of [["raised", position.top], ["lowered", position.bottom]]) {
+      const line = element("p", {}, element("span", { class: "note" }, `${position.name}, ${end} by: `));
+      for (const word of words) line.append(isolated(word.word), ` ${number(word.score)}  `);
+      made.append(line);
+    }
+  }
+  for (const context of neuron.contexts) {
+    made.append(element("p", {}, element("span", { class: "note" }, `${context.end} ${number(context.value)}: `), isolated(context.text)));
+  }
+  return made;
+}
+
+async function ablate() {
+  const answer = await ask("ablate", "/v1/ablate", {
+    run: state.run.name, text: byId("ablate-text").value, units: units("ablate-units"), at: byId("ablate-at").value,
+  });
+  if (!answer) return;
+  const tagger = answer.types_changed !== null;
+  showFigures(byId("ablate-totals"), tagger
+    ? [["words of another type", String(answer.types_changed)]]
+    : [["perplexity", number(answer.perplexity)], ["without the units", number(answer.perplexity_held)]]);
+  const chance = (value) => (value === null ? "" : percent(value));
+  const rows = answer.words.map((word) => tagger
+    ? [word.word, word.type || "O", chance(word.probability), word.type_held || "O", chance(word.probability_held)]
+    : [word.word, number(word.nats), word.rank, number(word.nats_held), word.rank_held]);
+  const heads = tagger
+    ? ["word", "type", "probability", "type, held", "probability, held"]
+    : ["word", "nats", "rank", "nats, held", "rank, held"];
+  const made = table("Words, with the units on and held", heads, rows);
+  made.querySelectorAll("tbody tr").forEach((row, at) => {
+    const word = answer.words[at];
+    row.classList.toggle("changed", tagger ? word.type !== word.type_held : Math.abs(word.nats - word.nats_held) >= 0.5);
+  });
+  byId("ablate-table").replaceChildren(made);
+}
+
+byId("neurons").addEventListener("submit", (event) => { event.preventDefault(); look(); });
+byId("ablate").addEventListener("submit", (event) => { event.preventDefault(); ablate(); });
 
 // Begin
 
