@@ -31,6 +31,7 @@ STAGES = (
     "recipes",
     "sklearn",
     "spacy",
+    "server",
     "cli",
 )
 BESIDE = {("training", "generation"), ("generation", "training")}

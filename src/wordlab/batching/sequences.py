@@ -118,12 +118,14 @@ class Stream(Reading):
         jitter: training draws each length anew between `length` times 1 - jitter and 1 + jitter.
         rotate: training begins each lane at a place drawn anew each epoch, and goes on from its end
             to its beginning, so that other words meet in a batch (Press 2019, partial shuffling).
+        begins: where the lanes begin in the text, the first at 0; empty for equal parts.
     """
 
     length: int = 35
     lanes: int = 1
     jitter: float = 0.0
     rotate: bool = False
+    begins: tuple[int, ...] = ()
 
     carries = True
 
@@ -161,15 +163,14 @@ class Stream(Reading):
         """Yield the next tokens of all lanes, again and again; see `Reading.batches`."""
         if not len(store):
             return
-        lanes = min(self.lanes, len(store))
-        bounds = np.linspace(0, len(store), lanes + 1).astype(np.int64)
+        bounds = self._bounds(len(store))
         begins, lengths = bounds[:-1], np.diff(bounds)
         by_length = np.argsort(-lengths, kind="stable")
         begins, lengths = begins[by_length], lengths[by_length]
         draw = order.draw if order else None
         turns = draw.integers(lengths) if draw and self.rotate else np.zeros_like(lengths)
         first = 0
-        for steps in self._lengths(int(lengths[0]), max(1, size // lanes), draw):
+        for steps in self._lengths(int(lengths[0]), max(1, size // len(begins)), draw):
             left = lengths - first
             packing = Packing.of(np.minimum(left[left > 0], steps))
             lane = packing.sequence
@@ -186,6 +187,12 @@ class Stream(Reading):
             )
             yield replace(batch, continues=first > 0)
             first += steps
+
+    def _bounds(self, tokens: int) -> Indices:
+        """Where the lanes begin, and the text's end."""
+        if self.begins:
+            return np.array([*self.begins, tokens], dtype=np.int64)
+        return np.linspace(0, tokens, min(self.lanes, tokens) + 1).astype(np.int64)
 
     def _lengths(self, total: int, usual: int, draw: np.random.Generator | None) -> Iterator[int]:
         """The lengths of the segments: `usual`, or drawn about it; the last is what is left."""

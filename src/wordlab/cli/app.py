@@ -47,6 +47,7 @@ COMMANDS = (
     "cost",
     "settings",
     "verify",
+    "serve",
     "recipes",
     "sweep",
 )

@@ -249,17 +249,17 @@ def ranks_of(log_probs: Tensor, of_target: Tensor, target: Tensor) -> Tensor:
         of_target: the targets' own, [B, 1].
         target: the targets' ids, [B, 1].
     """
-    above = (log_probs > of_target).sum(dim=1)
-    level = log_probs == of_target
-    ties = level.sum(dim=1) > 1
+    above = (log_probs > of_target).count_nonzero(dim=1)
+    ties = (log_probs >= of_target).count_nonzero(dim=1) > above + 1
     if ties.any():
+        level = log_probs[ties] == of_target[ties]
         smaller = torch.arange(log_probs.shape[1], device=target.device)[None, :] < target[ties]
-        above[ties] += (level[ties] & smaller).sum(dim=1)
+        above[ties] += (level & smaller).count_nonzero(dim=1)
     lost = of_target[:, 0].isnan()  # no comparison holds for NaN, which must not look right
     return torch.where(lost, log_probs.shape[1], above + 1)
 
 
 def _entropies(log_probs: Tensor) -> Tensor:
     """- sum of p ln p, in nats; a word of probability 0 adds nothing. [B]"""
-    terms = log_probs.exp() * log_probs
-    return -terms.nan_to_num(nan=0.0).double().sum(dim=1)
+    terms = log_probs.exp().mul_(log_probs).nan_to_num_(nan=0.0)
+    return -terms.sum(dim=1, dtype=torch.float64)

@@ -1,19 +1,25 @@
 """A row for each word of a text, in its own spelling: surprisal, entropy, rank."""
 
 import math
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from itertools import islice
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import accumulate, islice
 from typing import Any
 
+import numpy as np
+
+from wordlab.batching.sequences import Stream
 from wordlab.corpus.preparation import encode_sentences
 from wordlab.corpus.store import TokenStore
 from wordlab.corpus.text import Sentence, Text
 from wordlab.corpus.vocabulary import Vocabulary
-from wordlab.evaluation.cross_entropy import score_tokens
+from wordlab.evaluation.cross_entropy import TokenScores, score_tokens
 from wordlab.models.language_model import Predictor
 
 SENTENCES_AT_ONCE = 512
+
+EncodedText = Sequence[tuple[Sentence, list[int]]]
+"""The sentences of a text, each with the ids of its words."""
 
 
 @dataclass(frozen=True)
@@ -64,31 +70,84 @@ def score_words(
     for group in _groups(text, vocabulary, None if carries else SENTENCES_AT_ONCE):
         store = TokenStore.in_memory((ids for _, ids in group), vocabulary)
         scores = score_tokens(model, store, vocabulary=len(vocabulary), entropies=True)
-        row_of = {int(position): row for row, position in enumerate(scores.positions)}
-        place = 0
-        for sentence, ids in group:
-            number += 1
-            words = [*sentence.words, vocabulary.words[vocabulary.end]]
-            for position, (word, index) in enumerate(
-                zip(words, [*ids, vocabulary.end], strict=True), start=1
-            ):
-                row = row_of.get(place)
-                place += 1
-                if position == len(words) and not end:
-                    continue
-                nats = None if row is None else float(scores.nats[row])
-                yield WordScore(
-                    sentence.line,
-                    number,
-                    position,
-                    word,
-                    vocabulary.words[index],
-                    index == vocabulary.unknown,
-                    nats,
-                    None if nats is None else nats / math.log(2),
-                    None if row is None else float(scores.entropies[row]),
-                    None if row is None else int(scores.ranks[row]),
-                )
+        yield from _rows(group, scores, vocabulary, number=number, end=end)
+        number += len(group)
+
+
+def score_apart(
+    model: Predictor, texts: Sequence[EncodedText], vocabulary: Vocabulary
+) -> list[list[WordScore]]:
+    """Score several texts in as few calls of the model as can be; none takes from another.
+
+    The rows, those of end markers among them, are the same as if each text were scored alone.
+    """
+    stores = [TokenStore.in_memory((ids for _, ids in text), vocabulary) for text in texts]
+    if model.adaptation:
+        every = [
+            score_tokens(model, store, vocabulary=len(vocabulary), entropies=True)
+            for store in stores
+        ]
+        firsts = [0] * len(stores)
+    else:
+        one = replace(TokenStore.joined(stores, vocabulary), files=())
+        firsts = [0, *accumulate(map(len, stores))][:-1]
+        reading = model.reading
+        if isinstance(reading, Stream):
+            begins = (first for first, store in zip(firsts, stores, strict=True) if len(store))
+            reading = replace(reading, begins=tuple(begins))
+        scores = score_tokens(
+            model, one, vocabulary=len(vocabulary), reading=reading, entropies=True
+        )
+        every = [scores] * len(stores)
+    return [
+        list(_rows(text, scores, vocabulary, first=first, end=True))
+        for text, scores, first in zip(texts, every, firsts, strict=True)
+    ]
+
+
+def _rows(
+    sentences: EncodedText,
+    scores: TokenScores,
+    vocabulary: Vocabulary,
+    *,
+    first: int = 0,
+    number: int = 0,
+    end: bool,
+) -> Iterator[WordScore]:
+    """The rows of sentences.
+
+    Args:
+        first: where they begin in the text that was scored.
+        number: sentences before them.
+    """
+    tokens = sum(len(ids) + 1 for _, ids in sentences)
+    low, high = np.searchsorted(scores.positions, (first, first + tokens))
+    here = range(int(low), int(high))
+    row_of = dict(zip(scores.positions[low:high].tolist(), here, strict=True))
+    place = first
+    for sentence, ids in sentences:
+        number += 1
+        words = [*sentence.words, vocabulary.words[vocabulary.end]]
+        for position, (word, index) in enumerate(
+            zip(words, [*ids, vocabulary.end], strict=True), start=1
+        ):
+            row = row_of.get(place)
+            place += 1
+            if position == len(words) and not end:
+                continue
+            nats = None if row is None else float(scores.nats[row])
+            yield WordScore(
+                sentence.line,
+                number,
+                position,
+                word,
+                vocabulary.words[index],
+                index == vocabulary.unknown,
+                nats,
+                None if nats is None else nats / math.log(2),
+                None if row is None else float(scores.entropies[row]),
+                None if row is None else int(scores.ranks[row]),
+            )
 
 
 def _groups(

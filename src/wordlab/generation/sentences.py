@@ -1,9 +1,9 @@
 """Continuing a prompt: by drawing words, by the most probable word, or by beam search."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import torch
 from pydantic import Field
@@ -16,6 +16,11 @@ from wordlab.generation.filters import temperature, top_k, top_p, without
 from wordlab.models.language_model import Predictor
 
 Positive = Annotated[int, Field(ge=1)]
+
+Made = TypeVar("Made")
+Asking = Generator[Sequence[Sequence[int]], Tensor, Made]
+"""Yields histories, is sent the log-probabilities of the word after each, and returns in the end;
+so that what several ask for can be worked out together."""
 
 
 class GenerationSettings(Settings):
@@ -90,14 +95,31 @@ def generate(
     Raises:
         WordlabError: where the model's reading never predicts so early in a sentence.
     """
-    _require_length(model, prompt_ids)
+    require_length(model, prompt_ids)
+    asking = generating(vocabulary, prompt, prompt_ids, settings)
+    try:
+        histories = next(asking)
+        while True:
+            histories = asking.send(next_log_probs(model, vocabulary, histories))
+    except StopIteration as end:
+        made: list[Generated] = end.value
+        return made
+
+
+def generating(
+    vocabulary: Vocabulary,
+    prompt: Sequence[str],
+    prompt_ids: Sequence[int],
+    settings: GenerationSettings,
+) -> Asking[list[Generated]]:
+    """As `generate`, but ask for the log-probabilities of the next words."""
     if len(vocabulary) == len(_ruled_out(vocabulary, settings)):
         raise WordlabError(
             "there is no word to generate: the vocabulary holds markers only",
             mend="allow the end marker or the unknown word",
         )
     search = {"sample": _sample, "greedy": _greedy, "beam": _beam}[settings.method]
-    paths = search(model, vocabulary, tuple(prompt_ids), settings)
+    paths = yield from search(vocabulary, tuple(prompt_ids), settings)
     return [
         Generated(
             tuple(prompt),
@@ -109,7 +131,8 @@ def generate(
     ]
 
 
-def _require_length(model: Predictor, prompt_ids: Sequence[int]) -> None:
+def require_length(model: Predictor, prompt_ids: Sequence[int]) -> None:
+    """Raise WordlabError where the model never predicts the word after so few words."""
     reading = model.reading
     fewest = reading.fewest_words
     if len(prompt_ids) < fewest:
@@ -140,12 +163,12 @@ def _ruled_out(vocabulary: Vocabulary, settings: GenerationSettings) -> list[int
 
 
 def _sample(
-    model: Predictor, vocabulary: Vocabulary, prompt: tuple[int, ...], settings: GenerationSettings
-) -> list[_Path]:
+    vocabulary: Vocabulary, prompt: tuple[int, ...], settings: GenerationSettings
+) -> Asking[list[_Path]]:
     rng = torch.Generator().manual_seed(settings.seed)
     paths = [_Path(prompt)] * settings.count
     for _ in range(settings.words):
-        log_probs = next_log_probs(model, vocabulary, [path.ids for path in paths])
+        log_probs = yield [path.ids for path in paths]
         allowed = without(log_probs, _ruled_out(vocabulary, settings))
         allowed = temperature(allowed, settings.temperature)
         if settings.top_k is not None:
@@ -161,25 +184,25 @@ def _sample(
 
 
 def _greedy(
-    model: Predictor, vocabulary: Vocabulary, prompt: tuple[int, ...], settings: GenerationSettings
-) -> list[_Path]:
+    vocabulary: Vocabulary, prompt: tuple[int, ...], settings: GenerationSettings
+) -> Asking[list[_Path]]:
     """The one sentence whose every word is the most probable; `count` does not apply."""
     path = _Path(prompt)
     while not path.ended and len(path.nats) < settings.words:
-        log_probs = next_log_probs(model, vocabulary, [path.ids])
+        log_probs = yield [path.ids]
         index = int(without(log_probs, _ruled_out(vocabulary, settings))[0].argmax())
         path = path.then(index, -float(log_probs[0, index]), vocabulary.end)
     return [path]
 
 
 def _beam(
-    model: Predictor, vocabulary: Vocabulary, prompt: tuple[int, ...], settings: GenerationSettings
-) -> list[_Path]:
+    vocabulary: Vocabulary, prompt: tuple[int, ...], settings: GenerationSettings
+) -> Asking[list[_Path]]:
     """The `count` most probable sentences found with a beam; ties by the order of their ids."""
     width = max(settings.beam, settings.count)
     paths, ended = [_Path(prompt)], list[_Path]()
     for _ in range(settings.words):
-        log_probs = next_log_probs(model, vocabulary, [path.ids for path in paths])
+        log_probs = yield [path.ids for path in paths]
         log_probs[:, _ruled_out(vocabulary, settings)] = -torch.inf
         best = log_probs.topk(min(width, log_probs.shape[1]), dim=1)
         longer = [

@@ -18,7 +18,8 @@ from wordlab.inspection.units.layers import (
     require_units,
 )
 from wordlab.inspection.units.texts import ModelText, TaggerText, mean_values
-from wordlab.models.language_model import Encoded, Encoder, LanguageModel, LayerCost
+from wordlab.models.cost import LayerCost
+from wordlab.models.language_model import Encoded, Encoder, LanguageModel
 from wordlab.models.taggers.tagger import TagEncoder, Tagger
 from wordlab.runs.run import Run
 from wordlab.runs.tagger_run import Line, TaggedSentence, TaggerRun
@@ -93,8 +94,11 @@ class _ChangedEncoder(Encoder):
         self.features = encoder.features
         self._change = change
 
-    def forward(self, batch: Batch, state: tuple[Tensor, ...] = ()) -> Encoded:
-        encoded: Encoded = self.encoder(batch, state)
+    def embed(self, batch: Batch) -> Tensor:
+        return self.encoder.embed(batch)
+
+    def encode(self, x: Tensor, batch: Batch, state: tuple[Tensor, ...] = ()) -> Encoded:
+        encoded = self.encoder.encode(x, batch, state)
         return replace(encoded, features=self._change(encoded.features))
 
     def costs(self) -> list[LayerCost]:
@@ -115,6 +119,9 @@ class _ChangedTagEncoder(TagEncoder):
 
     def forward(self, x: Tensor, batch: TagBatch) -> Tensor:
         return self._change(self.encoder(x, batch))
+
+    def costs(self) -> list[LayerCost]:
+        return self.encoder.costs()
 
     def project(self, x: Tensor) -> Tensor:
         return self.encoder.project(x)
