@@ -14,11 +14,17 @@ from wordlab.inspection.cost import model_tables
 from wordlab.inspection.learning import history_table, learning_chart
 from wordlab.inspection.provenance import environment_table, settings_table
 from wordlab.inspection.sentences import sample_sentences, sentences_table
+from wordlab.inspection.work.parts import language_workload
+from wordlab.inspection.work.report import measure
 from wordlab.models.language_model import LanguageModel
 from wordlab.reports.passages import surprising_words
 from wordlab.reports.section import Part, Section, section_where_possible
+from wordlab.reports.units import unit_sections
 from wordlab.reports.words import word_sections
 from wordlab.runs.run import Run
+
+ROUNDS = 3
+"""How often the parts of the network are timed."""
 
 
 def language_model_sections(run: Run) -> Iterator[Section]:
@@ -33,7 +39,11 @@ def language_model_sections(run: Run) -> Iterator[Section]:
     yield from section_where_possible("Surprisal", lambda: [surprising_words(run)])
     if isinstance(run.model, LanguageModel):
         yield from word_sections(run)
+        yield from unit_sections(run)
     yield Section("Model", tuple(model_tables(run.model, run.settings.training)))
+    if isinstance(run.model, LanguageModel):
+        workload = language_workload(run.model, run.vocabulary, run.settings.training.batch)
+        yield Section("Cost", tuple(measure(workload, run.settings.training, ROUNDS).tables()))
     made_with = environment_table(run.environment)
     yield Section("Settings", (settings_table(run.settings), made_with))
 
