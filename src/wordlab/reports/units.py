@@ -32,8 +32,9 @@ UNITS, TOP, CONTEXTS, GROUPS = 8, 10, 2, 8
 """Units that are shown, their words and places in a text, and groups of all units."""
 FEWEST = 3
 """Leave out words that training has less often: the tops would be theirs."""
-READ = 5_000
-"""Words of a text that are read for what drives units and what is lost without them."""
+READ, READ_ANEW = 5_000, 1_000
+"""Words of a text that are read; and by a language model without each unit in turn, where every
+reading takes the product with all words of its vocabulary."""
 
 
 def unit_sections(run: AnyRun) -> Iterator[Section]:
@@ -44,11 +45,11 @@ def unit_sections(run: AnyRun) -> Iterator[Section]:
         yield from section_where_possible("Classes", lambda: _classes(run))
 
 
-def _text(run: AnyRun) -> TaggerText | ModelText:
+def _text(run: AnyRun, most: int) -> TaggerText | ModelText:
     """The head of the validation text."""
     if isinstance(run, TaggerRun):
-        return tagger_text(run, most=READ)
-    return model_text(run, None, most=READ)
+        return tagger_text(run, most=most)
+    return model_text(run, None, most=most)
 
 
 def _words(run: AnyRun) -> list[Table]:
@@ -70,7 +71,7 @@ def _words(run: AnyRun) -> list[Table]:
 
 def _places(run: AnyRun) -> list[Table]:
     """The places of a text that drive units most, and units by what drives them."""
-    values = unit_values(run, _text(run))
+    values = unit_values(run, _text(run, READ))
     chosen = largest(outgoing_lengths(network_of(run)), UNITS)
     places = contexts_table(extreme_contexts(values, chosen, CONTEXTS), values)
     return [places, units_by_group(group_units(values, groups=GROUPS, top=TOP), values)]
@@ -78,7 +79,8 @@ def _places(run: AnyRun) -> list[Table]:
 
 def _carriers(run: AnyRun) -> list[Part]:
     """Units named on training text, and what is lost without each on the validation text."""
-    return [carriers_table(*found) for found in carriers_of(run, _text(run), most=READ)]
+    most = READ if isinstance(run, TaggerRun) else READ_ANEW
+    return [carriers_table(*found) for found in carriers_of(run, _text(run, most), most=most)]
 
 
 def _classes(run: TaggerRun) -> list[Part]:
