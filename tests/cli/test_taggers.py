@@ -196,7 +196,7 @@ def test_a_tagger_as_a_network_for_other_programs(folder: Path) -> None:
         (["score", "run", "lines.txt"], "is the run of a tagger, not of a language model"),
         (["describe", "conll2003-window"], "these are of a tagger, and a language model is asked"),
         (["report", "run"], "is the run of a tagger, not of a language model"),
-        (["train", "lines.txt", "--task", "parser"], "'parser' is no task; allowed"),
+        (["train", "lines.txt", "--task", "parser"], "'parser' is no demo; allowed"),
         (
             ["train", "lines.txt", "--task", "tagger"],
             "lines.txt:3:22: a row of 5 where",

@@ -64,6 +64,8 @@ def test_a_false_answer_does_not_hold() -> None:
     quarter = Fraction(1, 4)
     assert found.holds()
     assert not replace(found, multipliers=(quarter, quarter, quarter, Fraction(1, 5))).holds()
+    half = Fraction(1, 2)
+    assert not replace(found, multipliers=(half, quarter, quarter, Fraction(0))).holds()
     assert not replace(found, multipliers=(Fraction(1), Fraction(-1), Fraction(1), 0)).holds()
     assert not Separability(XOR, (Fraction(1), Fraction(1), Fraction(0)), None).holds()
 

@@ -250,6 +250,24 @@ def test_a_word_is_looked_at_right_after_it_was_read(
     assert len(layers) == 1 + len(run.settings.model.model_dump()["hidden"])
 
 
+def test_a_stream_is_read_with_its_state(texts: Path, tmp_path: Path) -> None:
+    model = {"type": "lstm", "embedding": 6, "hidden": [7], "reads": "stream", "length": 4}
+    settings = {"model": model, "training": {"epochs": 1, "batch": 4}}
+    run = train(texts / "train.txt", run=tmp_path / "r", settings=settings)
+    layers = read_words(run, LINES).layers(run.network)
+    vocabulary = run.vocabulary
+    history: list[int] = []
+    row = 0
+    for line in LINES:
+        for index in vocabulary.encode(line):
+            history.append(index)
+            context = run.model.reading.contexts([history], vocabulary.start, vocabulary.end)
+            features = run.network.encoder(context).features[0].detach().numpy()
+            assert np.allclose(layers["hidden 1"][row], features, atol=1e-6)
+            row += 1
+        history.append(vocabulary.end)
+
+
 @pytest.fixture(scope="module")
 def tagger(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> TaggerRun:
     folder = tmp_path_factory.mktemp("probed") / "tagger"
