@@ -58,7 +58,8 @@ def contexts_table(found: Sequence[Context], values: UnitValues) -> Table:
         "Where units are highest and lowest",
         ("unit", "", Column("value", 3), "place"),
         [(c.unit, c.end, c.value, c.text) for c in found],
-        note=f"On {values.text}. In brackets the word that was read last{after}.",
+        note=f"Last hidden layer, on {values.text}. In brackets the word that was read last"
+        f"{after}.",
     )
 
 

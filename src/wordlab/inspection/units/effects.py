@@ -96,9 +96,9 @@ class Effects:
             f"{self.figure[0].upper()}{self.figure[1:]}, and the change with a unit held",
             ("", *columns),
             rows,
-            note=f"On {self.text}. Each unit on its own is held at {self.held} where the output "
-            f"reads it; {better} figures are better. The {len(order)} of {len(self.units)} units "
-            "that matter most in the last column.",
+            note=f"Last hidden layer, on {self.text}. Each unit on its own is held at {self.held} "
+            f"where the output reads it; {better} figures are better. The {len(order)} of "
+            f"{len(self.units)} units that matter most in the last column.",
         )
 
     def records(self) -> list[dict[str, Value]]:

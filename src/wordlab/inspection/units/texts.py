@@ -65,9 +65,8 @@ def tagger_text(
         WordlabError: where a file has a fault, or the run's folder does not hold the text.
     """
     if not files and not (run.path / CORPUS / f"{own}.jsonl").exists():
-        raise WordlabError(
-            f"holds no {own} text", where=str(run.path), mend="name a labelled file to look at"
-        )
+        mend = "name a labelled file" if own == VALIDATION else "name the folder of its training"
+        raise WordlabError(f"holds no {own} text", where=str(run.path), mend=mend)
     sentences = run.read(files) if files else run.sentences(own)
     if not sentences:
         raise WordlabError("holds no sentence", where=", ".join(map(str, files)) or str(run.path))

@@ -99,10 +99,9 @@ class TaggerView(View):
     @property
     def protocol(self) -> str:
         """How the network is asked."""
-        by_chain = self.windows and isinstance(self.run.model.output, Crf)
-        return super().protocol + (
-            " Its own scores count, before the chain has a say." if by_chain else ""
-        )
+        if self.windows and isinstance(self.run.model.output, Crf):
+            return f"{super().protocol} Its own scores count, before the chain has a say."
+        return super().protocol
 
     @torch.no_grad()
     def probabilities(self, position: int, change: Change | None = None) -> Floats:

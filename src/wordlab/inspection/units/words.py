@@ -206,9 +206,9 @@ def unit_words_tables(found: Sequence[UnitWords], words: int, min_count: int) ->
     """
     seen = f"seen {min_count} times or more in training" if min_count > 1 else "of training"
     note = (
-        "Ranked by W[unit, position] . L[word], which is exactly what a word adds to the unit's "
-        f"input, over {words:,} words {seen}. Outgoing: length of the unit's weights into the next "
-        "layer."
+        "First hidden layer. Ranked by W[unit, position] . L[word], which is exactly what a word "
+        f"adds to the unit's input, over {words:,} words {seen}. Outgoing: length of the unit's "
+        "weights into the next layer."
     )
     return [
         Table.of(
