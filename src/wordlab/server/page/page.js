@@ -470,7 +470,7 @@ function neuronOf(neuron) {
   for (const position of neuron.positions) {
     for (const [end, words] of [["raised", position.top], ["lowered", position.bottom]]) {
       const line = element("p", {}, element("span", { class: "note" }, `${position.name}, ${end} by: `));
-      for (const word of words) line.append(isolated(word.word), ` ${number(word.score)}  `);
+      words.forEach((word, at) => line.append(at ? ", " : "", isolated(word.word), ` ${number(word.score)}`));
       made.append(line);
     }
   }
