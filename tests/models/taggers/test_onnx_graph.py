@@ -185,8 +185,6 @@ def test_parts_without_a_form() -> None:
 
         def read(self, *given: Any) -> Any: ...
 
-        def costs(self) -> Any: ...
-
     tagger.encoder = Other()
     with pytest.raises(WordlabError, match="a network of type Other has no form in ONNX yet"):
         onnx_graph(tagger)
