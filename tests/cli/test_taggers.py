@@ -196,7 +196,7 @@ def test_a_tagger_as_a_network_for_other_programs(folder: Path) -> None:
         (["score", "run", "lines.txt"], "is the run of a tagger, not of a language model"),
         (["describe", "conll2003-window"], "these are of a tagger, and a language model is asked"),
         (["report", "run"], "is the run of a tagger, not of a language model"),
-        (["train", "lines.txt", "--task", "parser"], "'parser' is no demo; allowed"),
+        (["train", "lines.txt", "--task", "parser"], "'parser' is no task; allowed"),
         (
             ["train", "lines.txt", "--task", "tagger"],
             "lines.txt:3:22: a row of 5 where",
@@ -241,4 +241,4 @@ def test_the_demo_from_a_dirty_file_to_entities(tmp_path: Path) -> None:
     assert score > 45
     assert (tmp_path / "d" / "tagger" / "model.safetensors").exists()
     assert "is of the tagger" in refusal("demo", "--dirty", cwd=tmp_path)
-    assert "'parser' is no task" in refusal("demo", "parser", cwd=tmp_path)
+    assert "'parser' is no demo" in refusal("demo", "parser", cwd=tmp_path)
