@@ -22,13 +22,13 @@ from numpy.typing import NDArray
 
 from seeds import run_recipe
 from wordlab.corpus.labelled.lexicon import MARKERS
-from wordlab.inspection.maps import PROJECTIONS, word_map
-from wordlab.inspection.neighbours import nearest, neighbours_table
 from wordlab.inspection.units.layers import FirstLayer, first_layer
 from wordlab.inspection.units.log_odds import ClassCounts
 from wordlab.inspection.units.prototypes import prototypes
 from wordlab.inspection.units.views import view_of
 from wordlab.inspection.units.words import Words, shown, training_words, unit_words
+from wordlab.inspection.words.maps import PROJECTIONS, word_map
+from wordlab.inspection.words.neighbours import nearest, neighbours_table
 from wordlab.rendering.charts import CHART_RENDERERS
 from wordlab.rendering.tables import as_markdown
 from wordlab.runs.opening import open_tagger

@@ -13,7 +13,7 @@ from torch import nn
 from wordlab.chart import Axis, Chart
 from wordlab.corpus.text import LAYOUTS, TOKENIZERS
 from wordlab.corpus.word_forms import WORD_FORMS
-from wordlab.inspection.maps import PROJECTIONS
+from wordlab.inspection.words.maps import PROJECTIONS
 from wordlab.rendering.charts import CHART_RENDERERS
 from wordlab.rendering.tables import TABLE_RENDERERS
 from wordlab.table import Column, Table

@@ -13,8 +13,8 @@ from wordlab.corpus.store import TokenStore
 from wordlab.corpus.text import text_of
 from wordlab.corpus.vocabulary import Vocabulary
 from wordlab.evaluation.surprisal import score_words
-from wordlab.inspection.ablation import Ablation, By
-from wordlab.inspection.attribution import explain_words, explanation_table, strongest
+from wordlab.inspection.attribution.ablation import Ablation, By
+from wordlab.inspection.attribution.predictions import explain_words, explanation_table, strongest
 from wordlab.models.caches import NeuralCache, UnigramCache
 from wordlab.models.counts.kneser_ney import KneserNeySettings
 from wordlab.models.dynamic import DynamicModel

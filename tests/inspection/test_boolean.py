@@ -8,9 +8,15 @@ from itertools import product
 import pytest
 
 from wordlab.errors import WordlabError
-from wordlab.inspection.boolean import functions_table, hidden_picture, picture, proof_table
-from wordlab.inspection.separability import Separability, TruthTable, combined, separate, solve
-from wordlab.inspection.threshold_units import (
+from wordlab.inspection.boolean.separability import (
+    Separability,
+    TruthTable,
+    combined,
+    separate,
+    solve,
+)
+from wordlab.inspection.boolean.tables import functions_table, hidden_picture, picture, proof_table
+from wordlab.inspection.boolean.threshold_units import (
     DOCUMENT_UNITS,
     XOR,
     XOR_LAYER,

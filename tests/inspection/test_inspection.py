@@ -6,8 +6,8 @@ import pytest
 from wordlab.corpus.vocabulary import Vocabulary
 from wordlab.errors import WordlabError
 from wordlab.inspection.gradients import ACTIVATION_SLOPES, agreement_table, compare_gradients
-from wordlab.inspection.maps import word_map
-from wordlab.inspection.neighbours import nearest, neighbours_table
+from wordlab.inspection.words.maps import word_map
+from wordlab.inspection.words.neighbours import nearest, neighbours_table
 
 VOCABULARY = Vocabulary(
     ("<unk>", "<s>", "</s>", "up", "high", "left", "far", "rare"),

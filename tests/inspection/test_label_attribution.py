@@ -9,8 +9,8 @@ from wordlab.corpus.labelled.lexicon import END, MARKERS, START, UNKNOWN, Lexico
 from wordlab.corpus.labelled.tag_set import TagSet
 from wordlab.corpus.text import Sentence
 from wordlab.evaluation.tagging.reading import read_store
-from wordlab.inspection.label_attribution import By, LabelExplainer, mean_vector, parts_of
-from wordlab.inspection.label_tables import label_summary, label_tables, shown_radius
+from wordlab.inspection.attribution.label_tables import label_summary, label_tables, shown_radius
+from wordlab.inspection.attribution.labels import By, LabelExplainer, mean_vector, parts_of
 from wordlab.models.taggers import outputs, recurrent, window
 from wordlab.models.taggers.features import FeatureSettings
 from wordlab.models.taggers.tagger import TAG_OUTPUTS, TAGGERS, Tagger, build_tagger

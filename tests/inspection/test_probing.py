@@ -12,18 +12,18 @@ import torch
 from wordlab.config import validate
 from wordlab.corpus.labelled.word_labels import WordLabels, read_word_labels
 from wordlab.errors import WordlabError
-from wordlab.inspection.activations import read_words
-from wordlab.inspection.boolean_probe import probe_function
-from wordlab.inspection.probing import (
+from wordlab.inspection.boolean.probe import probe_function
+from wordlab.inspection.boolean.threshold_units import XOR, XOR_LAYER
+from wordlab.inspection.probes.activations import read_words
+from wordlab.inspection.probes.probing import (
     LayerProbe,
     ProbedWords,
     ProbeSettings,
     probe_layers,
     probed_words,
 )
-from wordlab.inspection.properties import PROPERTIES, property_of
-from wordlab.inspection.run_probes import probe_run
-from wordlab.inspection.threshold_units import XOR, XOR_LAYER
+from wordlab.inspection.probes.properties import PROPERTIES, property_of
+from wordlab.inspection.probes.runs import probe_run
 from wordlab.runs.kept_networks import fresh, kept_networks
 from wordlab.runs.run import Run
 from wordlab.runs.settings import RunSettings

@@ -8,12 +8,12 @@ import pytest
 
 from wordlab.corpus.vocabulary import Vocabulary
 from wordlab.errors import WordlabError
-from wordlab.inspection.alignment import align, alignment_table, moved_table
-from wordlab.inspection.analogies import analogy_table, solve_analogy
-from wordlab.inspection.maps import aligned_map, word_map
-from wordlab.inspection.stability import chance, neighbour_stability, stability_table
-from wordlab.inspection.word_groups import frequency_groups, read_groups
-from wordlab.inspection.word_space import RunWords, WordSpace
+from wordlab.inspection.words.alignment import align, alignment_table, moved_table
+from wordlab.inspection.words.analogies import analogy_table, solve_analogy
+from wordlab.inspection.words.groups import frequency_groups, read_groups
+from wordlab.inspection.words.maps import aligned_map, word_map
+from wordlab.inspection.words.space import RunWords, WordSpace
+from wordlab.inspection.words.stability import chance, neighbour_stability, stability_table
 from wordlab.runs.run import Run
 
 WORDS = 60

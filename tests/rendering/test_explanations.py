@@ -6,13 +6,13 @@ from itertools import pairwise
 
 import pytest
 
-from wordlab.inspection.attribution import (
+from wordlab.inspection.attribution.labels import LabelExplanation, Neighbour, SentenceLabels
+from wordlab.inspection.attribution.predictions import (
     Candidate,
     Influence,
     SentenceExplanation,
     WordExplanation,
 )
-from wordlab.inspection.label_attribution import LabelExplanation, Neighbour, SentenceLabels
 from wordlab.rendering.explanations import (
     DARK,
     EDGES,

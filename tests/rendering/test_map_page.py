@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from wordlab.corpus.vocabulary import Vocabulary
-from wordlab.inspection.alignment import align
-from wordlab.inspection.maps import aligned_map
-from wordlab.inspection.word_space import WordSpace
+from wordlab.inspection.words.alignment import align
+from wordlab.inspection.words.maps import aligned_map
+from wordlab.inspection.words.space import WordSpace
 from wordlab.rendering.charts import as_page
 
 HOSTILE = "</script><img/src=x/onerror=alert(1)>"

@@ -25,7 +25,9 @@ def boolean_demo(folder: Path, table: str) -> None:
 
 def _the_assignment(folder: Path) -> None:
     """AND, OR, NOT and XOR: by given weights, by training, and what is impossible, proved."""
-    from wordlab.inspection.boolean import (
+    from wordlab.inspection.boolean.probe import function_probe_table, probe_function
+    from wordlab.inspection.boolean.separability import separate
+    from wordlab.inspection.boolean.tables import (
         functions_table,
         hidden_picture,
         layer_table,
@@ -34,9 +36,7 @@ def _the_assignment(folder: Path) -> None:
         training_table,
         unit_table,
     )
-    from wordlab.inspection.boolean_probe import function_probe_table, probe_function
-    from wordlab.inspection.separability import separate
-    from wordlab.inspection.threshold_units import DOCUMENT_UNITS, XOR, XOR_LAYER, train
+    from wordlab.inspection.boolean.threshold_units import DOCUMENT_UNITS, XOR, XOR_LAYER, train
 
     note("1. AND, OR and NOT: one unit each, with the weights of CS224d's assignment 2.")
     show([unit_table(name, unit, table) for name, (unit, table) in DOCUMENT_UNITS.items()])
@@ -62,9 +62,9 @@ def _the_assignment(folder: Path) -> None:
 
 def _one_function(folder: Path, outputs: str) -> None:
     """A function of the user's own: weights or the proof that there are none, a hidden layer."""
-    from wordlab.inspection.boolean import layer_table, picture, proof_table, training_table
-    from wordlab.inspection.separability import TruthTable, separate
-    from wordlab.inspection.threshold_units import Unit, layer_of_rows, train
+    from wordlab.inspection.boolean.separability import TruthTable, separate
+    from wordlab.inspection.boolean.tables import layer_table, picture, proof_table, training_table
+    from wordlab.inspection.boolean.threshold_units import Unit, layer_of_rows, train
 
     table = TruthTable.parse(outputs, "--table")
     found = separate(table)

@@ -63,8 +63,8 @@ def demo(
 def _language_model(folder: Path) -> None:
     """Text, training, figures, sentences, neighbours, report."""
     from wordlab.config import validate
-    from wordlab.inspection.neighbours import nearest, neighbours_table
     from wordlab.inspection.sentences import sample_sentences, sentences_table
+    from wordlab.inspection.words.neighbours import nearest, neighbours_table
     from wordlab.reports.gathering import report_of
     from wordlab.reports.page import as_page
     from wordlab.runs.files import next_free, write_whole

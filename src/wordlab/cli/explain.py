@@ -83,8 +83,12 @@ def _explain_words(
     run: "Run", read: _Reading, by: str, end: bool, out: Path | None, as_json: bool
 ) -> None:
     from wordlab.corpus.text import text_of
-    from wordlab.inspection.ablation import WAYS
-    from wordlab.inspection.attribution import explain_words, explanation_table, protocol
+    from wordlab.inspection.attribution.ablation import WAYS
+    from wordlab.inspection.attribution.predictions import (
+        explain_words,
+        explanation_table,
+        protocol,
+    )
     from wordlab.rendering.explanations import as_surprisal
 
     way = next((way for way in WAYS if way == by), None)
@@ -107,13 +111,13 @@ def _explain_labels(
     run: "TaggerRun", read: _Reading, by: str, every: bool, out: Path | None, as_json: bool
 ) -> None:
     from wordlab.corpus.text import read_text, text_of
-    from wordlab.inspection.label_attribution import WAYS, LabelExplainer
-    from wordlab.inspection.label_tables import (
+    from wordlab.inspection.attribution.label_tables import (
         label_summary,
         label_tables,
         protocol,
         shown_radius,
     )
+    from wordlab.inspection.attribution.labels import WAYS, LabelExplainer
     from wordlab.rendering.explanations import as_labels
 
     way = next((way for way in WAYS if way == by), None)

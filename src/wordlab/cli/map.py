@@ -43,10 +43,10 @@ def draw_map(
     as_json: Json = False,
 ) -> None:
     """Draw a map of the most frequent words, of one run or of two beside each other."""
-    from wordlab.inspection.alignment import align, alignment_table, moved_table
-    from wordlab.inspection.maps import aligned_map, word_map
-    from wordlab.inspection.word_groups import word_groups
-    from wordlab.inspection.word_space import RunWords
+    from wordlab.inspection.words.alignment import align, alignment_table, moved_table
+    from wordlab.inspection.words.groups import word_groups
+    from wordlab.inspection.words.maps import aligned_map, word_map
+    from wordlab.inspection.words.space import RunWords
 
     if beside is not None and checkpoints:
         raise WordlabError("goes without --beside", where="--checkpoints")

@@ -9,7 +9,7 @@ from wordlab.cli.terminal import Json, RunFolder, show, show_json
 from wordlab.errors import WordlabError
 
 if TYPE_CHECKING:
-    from wordlab.inspection.neighbours import Metric
+    from wordlab.inspection.words.neighbours import Metric
 
 
 def register(app: typer.Typer) -> None:
@@ -36,7 +36,7 @@ def neighbours(
     as_json: Json = False,
 ) -> None:
     """List the nearest words by the word vectors; how stable they are over runs; analogies."""
-    from wordlab.inspection.neighbours import METRICS
+    from wordlab.inspection.words.neighbours import METRICS
 
     if metric not in (*METRICS, "both"):
         allowed = ", ".join((*METRICS, "both"))
@@ -59,8 +59,8 @@ def _list(
 ) -> None:
     from dataclasses import asdict
 
-    from wordlab.inspection.neighbours import nearest, neighbours_table
-    from wordlab.inspection.word_space import RunWords
+    from wordlab.inspection.words.neighbours import nearest, neighbours_table
+    from wordlab.inspection.words.space import RunWords
 
     space = RunWords.load(run).best
     found = [
@@ -86,8 +86,8 @@ def _compare(
 ) -> None:
     from dataclasses import asdict
 
-    from wordlab.inspection.stability import neighbour_stability, stability_table
-    from wordlab.inspection.word_space import RunWords
+    from wordlab.inspection.words.space import RunWords
+    from wordlab.inspection.words.stability import neighbour_stability, stability_table
 
     spaces = [RunWords.load(path).best for path in runs]
     found = [
@@ -105,8 +105,8 @@ def _solve(
 ) -> None:
     from dataclasses import asdict
 
-    from wordlab.inspection.analogies import analogy_table, solve_analogy
-    from wordlab.inspection.word_space import RunWords
+    from wordlab.inspection.words.analogies import analogy_table, solve_analogy
+    from wordlab.inspection.words.space import RunWords
 
     found = solve_analogy(RunWords.load(run).best, question, count=count, among=among)
     if as_json:

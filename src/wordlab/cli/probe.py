@@ -54,8 +54,8 @@ def probe(
     as_json: Json = False,
 ) -> None:
     """Read a property of words from each layer, held against a control task."""
-    from wordlab.inspection.probing import ProbeSettings
-    from wordlab.inspection.run_probes import probe_run
+    from wordlab.inspection.probes.probing import ProbeSettings
+    from wordlab.inspection.probes.runs import probe_run
     from wordlab.runs.kept_networks import KEPT
     from wordlab.runs.opening import open_run
 
@@ -98,7 +98,7 @@ def _read(file: str, word_column: int | None, label_column: int | None) -> "Word
 def _own_labels(run: "Run | TaggerRun", name: str, text: str) -> "WordLabels":
     """A property that needs no file, of a text or of the run's own."""
     from wordlab.corpus.text import read_text
-    from wordlab.inspection.properties import property_of
+    from wordlab.inspection.probes.properties import property_of
     from wordlab.runs.tagger_run import TaggerRun
 
     if not text:

@@ -7,14 +7,14 @@ import html
 import itertools
 from collections.abc import Iterable, Sequence
 
-from wordlab.inspection.attribution import (
+from wordlab.inspection.attribution.label_tables import label_tables
+from wordlab.inspection.attribution.labels import LabelExplanation, SentenceLabels
+from wordlab.inspection.attribution.predictions import (
     SentenceExplanation,
     WordExplanation,
     explanation_table,
     strongest,
 )
-from wordlab.inspection.label_attribution import LabelExplanation, SentenceLabels
-from wordlab.inspection.label_tables import label_tables
 from wordlab.rendering.tables import as_html
 
 EDGES = (1, 3, 6, 9, 12)

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from wordlab.corpus.text import Sentence, text_of
-from wordlab.inspection.attribution import explain_words, explanation_table
-from wordlab.inspection.attribution import protocol as word_protocol
-from wordlab.inspection.label_attribution import LabelExplainer
-from wordlab.inspection.label_tables import label_tables, shown_radius
-from wordlab.inspection.label_tables import protocol as label_protocol
+from wordlab.inspection.attribution.label_tables import label_tables, shown_radius
+from wordlab.inspection.attribution.label_tables import protocol as label_protocol
+from wordlab.inspection.attribution.labels import LabelExplainer
+from wordlab.inspection.attribution.predictions import explain_words, explanation_table
+from wordlab.inspection.attribution.predictions import protocol as word_protocol
 from wordlab.rendering.explanations import as_labels, as_surprisal
 from wordlab.reports.section import Passages
 from wordlab.runs.run import Run

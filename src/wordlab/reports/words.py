@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from wordlab.inspection.maps import word_map
-from wordlab.inspection.neighbours import METRICS, nearest, neighbours_table
-from wordlab.inspection.word_space import RunWords
+from wordlab.inspection.words.maps import word_map
+from wordlab.inspection.words.neighbours import METRICS, nearest, neighbours_table
+from wordlab.inspection.words.space import RunWords
 from wordlab.reports.section import Part, Section, section_where_possible
 from wordlab.runs.run import Run
 from wordlab.runs.tagger_run import TaggerRun

@@ -14,8 +14,8 @@ from wordlab.generation.sentences import (
     generating,
     require_length,
 )
-from wordlab.inspection.maps import word_map
-from wordlab.inspection.neighbours import nearest
+from wordlab.inspection.words.maps import word_map
+from wordlab.inspection.words.neighbours import nearest
 from wordlab.runs.tagger_run import TaggedSentence
 from wordlab.server.answers import (
     CompleteAnswer,

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from wordlab.corpus.labelled.word_labels import WordLabels
 from wordlab.errors import WordlabError
 from wordlab.evaluation.intervals import drawn_means, percentile_interval
-from wordlab.inspection.activations import Layers
+from wordlab.inspection.probes.activations import Layers
 
 FEWEST_SENTENCES = 20
 MOST_CLASSES = 200

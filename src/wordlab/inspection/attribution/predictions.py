@@ -9,7 +9,7 @@ import numpy as np
 from wordlab.corpus.preparation import encode_sentences
 from wordlab.corpus.text import Text
 from wordlab.corpus.vocabulary import Vocabulary
-from wordlab.inspection.ablation import WAYS, Ablation, By
+from wordlab.inspection.attribution.ablation import WAYS, Ablation, By
 from wordlab.models.language_model import Predictor
 from wordlab.table import Column, Table
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from wordlab.inspection.label_attribution import WAYS, By, SentenceLabels
+from wordlab.inspection.attribution.labels import WAYS, By, SentenceLabels
 from wordlab.models.taggers.tagger import Tagger
 from wordlab.models.taggers.window import WindowEncoder
 from wordlab.table import Column, Table

@@ -4,8 +4,14 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 
 from wordlab.chart import Axis, Chart
-from wordlab.inspection.separability import Separability, TruthTable, combined, dot, separate
-from wordlab.inspection.threshold_units import (
+from wordlab.inspection.boolean.separability import (
+    Separability,
+    TruthTable,
+    combined,
+    dot,
+    separate,
+)
+from wordlab.inspection.boolean.threshold_units import (
     ENOUGH_NATS,
     MOST_STEPS,
     RATE,

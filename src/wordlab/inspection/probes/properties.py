@@ -7,7 +7,7 @@ import numpy as np
 
 from wordlab.corpus.labelled.word_labels import WordLabels
 from wordlab.errors import WordlabError
-from wordlab.inspection.activations import read_words
+from wordlab.inspection.probes.activations import read_words
 from wordlab.registry import Registry
 from wordlab.runs.run import CORPUS, Run
 from wordlab.runs.tagger_run import TaggerRun

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wordlab.errors import WordlabError
-from wordlab.inspection.neighbours import Metric, nearness
-from wordlab.inspection.word_space import WordSpace
+from wordlab.inspection.words.neighbours import Metric, nearness
+from wordlab.inspection.words.space import WordSpace
 from wordlab.table import Column, Table
 
 MOST_WORDS = 1000

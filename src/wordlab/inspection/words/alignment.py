@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wordlab.errors import WordlabError
-from wordlab.inspection.word_space import WordSpace
+from wordlab.inspection.words.space import WordSpace
 from wordlab.table import Column, Table
 
 Floats = NDArray[np.float64]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from wordlab.inspection.word_space import WordSpace
+from wordlab.inspection.words.space import WordSpace
 from wordlab.table import Column, Table
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from wordlab.chart import Axis, Chart
 from wordlab.corpus.vocabulary import Vocabulary
 from wordlab.errors import WordlabError
-from wordlab.inspection.alignment import Aligned
+from wordlab.inspection.words.alignment import Aligned
 from wordlab.registry import Registry
 from wordlab.table import Column, Table, Value
 
@@ -70,7 +70,7 @@ def word_map(
         vectors: one row a word of the vocabulary, [V, E].
         words: how many, markers left out.
         method: "pca", "tsne" or "as-is"; empty for as-is in two dimensions, else pca.
-        groups: of words, which are coloured by them; see `wordlab.inspection.word_groups`.
+        groups: of words, which are coloured by them; see `wordlab.inspection.words.groups`.
     """
     ids = vocabulary.frequent_words(words)
     method = _chosen(method, vectors.shape[1], len(ids))

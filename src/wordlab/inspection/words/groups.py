@@ -7,7 +7,7 @@ from wordlab.corpus.readers import read_lines
 from wordlab.corpus.vocabulary import Vocabulary
 from wordlab.errors import WordlabError
 from wordlab.evaluation.bands import band_names, bands_of
-from wordlab.inspection.word_space import RunWords
+from wordlab.inspection.words.space import RunWords
 
 MOST_GROUPS = 20
 """More colours than these nobody can tell apart."""

@@ -3,9 +3,9 @@
 import numpy as np
 
 from wordlab.corpus.labelled.word_labels import WordLabels
-from wordlab.inspection.probing import LayerProbe, ProbeSettings, probe_layers, probed_words
-from wordlab.inspection.separability import TruthTable
-from wordlab.inspection.threshold_units import HiddenLayer
+from wordlab.inspection.boolean.separability import TruthTable
+from wordlab.inspection.boolean.threshold_units import HiddenLayer
+from wordlab.inspection.probes.probing import LayerProbe, ProbeSettings, probe_layers, probed_words
 from wordlab.table import Column, Table
 
 SENTENCES, WORDS = 200, 6

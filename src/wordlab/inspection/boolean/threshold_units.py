@@ -10,7 +10,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from wordlab.inspection.separability import TruthTable
+from wordlab.inspection.boolean.separability import TruthTable
 
 RATE = 0.5
 """Of the gradient steps, each on all rows of a table."""

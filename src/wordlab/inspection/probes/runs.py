@@ -9,8 +9,8 @@ import numpy as np
 
 from wordlab.corpus.labelled.word_labels import WordLabels
 from wordlab.errors import WordlabError
-from wordlab.inspection.activations import read_words
-from wordlab.inspection.probing import (
+from wordlab.inspection.probes.activations import read_words
+from wordlab.inspection.probes.probing import (
     MOST_STEPS,
     LayerProbe,
     ProbedWords,

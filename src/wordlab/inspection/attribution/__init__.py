@@ -1,0 +1,1 @@
+"""What a prediction or a label came from, by exact ablation."""

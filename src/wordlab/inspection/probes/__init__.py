@@ -1,0 +1,1 @@
+"""Whether a property of words can be read off a layer."""

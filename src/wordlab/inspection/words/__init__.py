@@ -1,0 +1,1 @@
+"""Word vectors: what lies near what, how stable that is, maps."""
