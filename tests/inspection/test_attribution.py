@@ -125,7 +125,7 @@ def test_ablation_is_what_a_loop_over_edited_sentences_finds(name: str, by: By) 
 def test_a_long_sentence_is_read_in_several_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     model = gru()
     whole = Ablation.of(model, SENTENCE * 3, VOCABULARY, "omit")
-    monkeypatch.setattr("wordlab.inspection.ablation.CHUNK_LOGITS", WORDS)
+    monkeypatch.setattr("wordlab.inspection.attribution.ablation.CHUNK_LOGITS", WORDS)
     parts = Ablation.of(model, SENTENCE * 3, VOCABULARY, "omit")
     np.testing.assert_allclose(parts.without, whole.without, atol=1e-6)
 
