@@ -155,7 +155,7 @@ def test_only_words_with_a_label_unless_all_are_asked_for(monkeypatch: pytest.Mo
     built, known = tagger("bilstm", "crf", settings), lexicon(settings)
     explainer = LabelExplainer(built, known, TAGS)
     every = explainer.explain(SENTENCE, every=True)
-    monkeypatch.setattr("wordlab.inspection.label_attribution.AT_ONCE", 1)
+    monkeypatch.setattr("wordlab.inspection.attribution.labels.AT_ONCE", 1)
     labelled = explainer.explain(SENTENCE)
     assert 0 < len(labelled.labels) < len(every.labels)
     kept = [label for label in every.labels if label.label != "O"]
