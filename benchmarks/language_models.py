@@ -68,11 +68,12 @@ ROWS = (
     Row(PTB, ("ptb-lstm-60min",), "2 x 200 tied 87 to 95; literature 76 to 82", 74),
     Row(
         PTB + ", adaptive mixture",
-        ("ptb-lstm-60min", "ptb-lstm-10min", "ptb-kneser-ney-5"),
+        ("ptb-lstm-60min", "ptb-lstm-60min-unrotated", "ptb-lstm-10min", "ptb-kneser-ney-5"),
         "90 to 98",
         64,
         (
-            *("--unigram-cache", "500", "--neural-cache", "2000", "--sharpness", "0.1"),
+            *("--unigram-cache", "500", "--unigram-cache", "5000", "--buckets", "5"),
+            *("--neural-cache", "2000", "--sharpness", "0.1"),
             *("--dynamic", "0.01", "--reading", "stream"),
         ),
     ),
