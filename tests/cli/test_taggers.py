@@ -195,7 +195,7 @@ def test_a_tagger_as_a_network_for_other_programs(folder: Path) -> None:
         ),
         (["score", "run", "lines.txt"], "is the run of a tagger, not of a language model"),
         (["describe", "conll2003-window"], "these are of a tagger, and a language model is asked"),
-        (["report", "run", "--out", "run.pdf"], "run.pdf: 'pdf' is no format of reports; allowed: html, md, json"),
+        (["report", "run", "--out", "run.pdf"], "run.pdf: 'pdf' is no format of reports"),
         (["train", "lines.txt", "--task", "parser"], "'parser' is no task; allowed"),
         (
             ["train", "lines.txt", "--task", "tagger"],
