@@ -369,6 +369,48 @@ FAULTS = (
         "",
         "tests/runs",
     ),
+    Fault(
+        "answers that wait for acknowledgements",
+        "server/listening.py",
+        "    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)\n",
+        "",
+        "tests/server/test_listening.py",
+    ),
+    Fault(
+        "words taken out of a context one place late",
+        "inspection/attribution/ablation.py",
+        "self.without[rows[edits] - 1, targets[edits]] = values[edits]",
+        "self.without[rows[edits] - 2, targets[edits]] = values[edits]",
+        "tests/inspection/test_attribution.py",
+    ),
+    Fault(
+        "vectors of another run not turned",
+        "inspection/words/alignment.py",
+        "turned: Floats = vectors @ rotation",
+        "turned: Floats = vectors",
+        "tests/inspection/test_word_spaces.py",
+    ),
+    Fault(
+        "the wrong units switched off",
+        "inspection/units/switching.py",
+        "held[:, list(self.units)] = held.new_tensor(self.values)",
+        "held[:, [u - 1 for u in self.units]] = held.new_tensor(self.values)",
+        "tests/inspection/test_units.py",
+    ),
+    Fault(
+        "carriers named by the text that they are checked on",
+        "inspection/units/carriers.py",
+        "chosen = int(np.argmax(named_on.harm[:, column]))",
+        "chosen = int(np.argmax(checked_on.harm[:, other]))",
+        "tests/inspection/test_units.py",
+    ),
+    Fault(
+        "a report's text that is not escaped",
+        "rendering/tables.py",
+        'f"<td{kind}>{html.escape(cell)}</td>"',
+        'f"<td{kind}>{cell}</td>"',
+        "tests/reports -k every_cell",
+    ),
 )
 
 
