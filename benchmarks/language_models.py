@@ -74,7 +74,7 @@ ROWS = (
         (
             *("--unigram-cache", "500", "--unigram-cache", "5000", "--buckets", "5"),
             *("--neural-cache", "2000", "--sharpness", "0.1"),
-            *("--dynamic", "0.01", "--reading", "stream"),
+            *("--dynamic", "0.008", "--reading", "stream"),
         ),
     ),
     Row("WikiText-2 valid, stream", ("wikitext2-lstm-60min",), "literature 99 to 104", 98),
