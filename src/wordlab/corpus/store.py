@@ -125,6 +125,12 @@ class TokenStore:
             header = replace(self.header, tokens=last - first)
             yield first, replace(self, header=header, ids=self.ids[first:last], files=())
 
+    def sentences(self) -> list[NDArray[np.int32]]:
+        """The ids of each sentence, without its end marker."""
+        ids = np.asarray(self.ids)
+        parts = np.split(ids, np.flatnonzero(ids == self.end) + 1)
+        return [part[:-1] for part in parts if len(part)]
+
     def head(self, tokens: int) -> "TokenStore":
         """The first sentences, of so many tokens at most, but one sentence at least."""
         if tokens >= len(self):

@@ -12,19 +12,15 @@ from wordlab.inspection.corpus import (
 )
 from wordlab.inspection.cost import model_tables
 from wordlab.inspection.learning import history_table, learning_chart
-from wordlab.inspection.provenance import environment_table, settings_table
 from wordlab.inspection.sentences import sample_sentences, sentences_table
 from wordlab.inspection.work.parts import language_workload
-from wordlab.inspection.work.report import measure
 from wordlab.models.language_model import LanguageModel
+from wordlab.reports.making import cost_section, settings_section
 from wordlab.reports.passages import surprising_words
 from wordlab.reports.section import Part, Section, section_where_possible
 from wordlab.reports.units import unit_sections
 from wordlab.reports.words import word_sections
 from wordlab.runs.run import Run
-
-ROUNDS = 3
-"""How often the parts of the network are timed."""
 
 
 def language_model_sections(run: Run) -> Iterator[Section]:
@@ -43,9 +39,8 @@ def language_model_sections(run: Run) -> Iterator[Section]:
     yield Section("Model", tuple(model_tables(run.model, run.settings.training)))
     if isinstance(run.model, LanguageModel):
         workload = language_workload(run.model, run.vocabulary, run.settings.training.batch)
-        yield Section("Cost", tuple(measure(workload, run.settings.training, ROUNDS).tables()))
-    made_with = environment_table(run.environment)
-    yield Section("Settings", (settings_table(run.settings), made_with))
+        yield cost_section(workload, run.settings.training)
+    yield settings_section(run)
 
 
 def _texts(run: Run) -> tuple[Part, ...]:

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
-
 from wordlab.corpus.text import Sentence, text_of
 from wordlab.inspection.attribution.label_tables import label_tables, shown_radius
 from wordlab.inspection.attribution.label_tables import protocol as label_protocol
@@ -21,9 +19,8 @@ SHOWN, LONGEST = 5, 30
 
 def surprising_words(run: Run) -> Passages:
     """Sentences spread over the validation text, each word in the colour of its surprisal."""
-    ids = run.store("validation").ids
-    sentences = np.split(ids, np.flatnonzero(ids == run.vocabulary.end) + 1)
-    words = [run.vocabulary.decode(row[:-1].tolist()) for row in sentences]
+    sentences = run.store("validation").sentences()
+    words = [run.vocabulary.decode(ids.tolist()) for ids in sentences]
     as_it_is = run.settings.text.model_copy(update={"layout": "lines", "tokens": "spaces"})
     text = text_of(map(" ".join, _spread(words)), as_it_is)
     found = list(explain_words(run.model, text, run.vocabulary))

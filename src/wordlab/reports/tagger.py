@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 
 from wordlab.inspection.learning import f1_chart, history_table, learning_chart
-from wordlab.inspection.provenance import environment_table, settings_table
 from wordlab.inspection.tagger import tagger_tables
 from wordlab.inspection.work.parts import tagger_workload
-from wordlab.inspection.work.report import measure
+from wordlab.reports.making import cost_section, settings_section
 from wordlab.reports.passages import labelled_words
 from wordlab.reports.section import Section, section_where_possible
 from wordlab.reports.units import unit_sections
@@ -15,8 +14,6 @@ from wordlab.runs.tagger_run import TaggerRun
 
 ERRORS = 100
 """Errors that are listed in their sentences."""
-ROUNDS = 3
-"""How often the parts of the network are timed."""
 
 
 def tagger_sections(run: TaggerRun) -> Iterator[Section]:
@@ -38,6 +35,5 @@ def tagger_sections(run: TaggerRun) -> Iterator[Section]:
     yield from unit_sections(run)
     yield Section("Model", tuple(tagger_tables(run.model, run.lexicon, run.tag_set)))
     workload = tagger_workload(run.model, run.lexicon, run.settings.training.batch)
-    yield Section("Cost", tuple(measure(workload, run.settings.training, ROUNDS).tables()))
-    made_with = environment_table(run.environment)
-    yield Section("Settings", (settings_table(run.settings), made_with))
+    yield cost_section(workload, run.settings.training)
+    yield settings_section(run)

@@ -263,11 +263,9 @@ def compare_on_validation(a: Run, b: Run) -> RunComparison:
         scored[0], scored[1], store.sentence_of(np.arange(len(store))), a.vocabulary, kept=None
     )
     note = f"{_targets_note(a, b, figures)} {_same_note(a.vocabulary, b.vocabulary)}"
-    words = np.split(store.ids, np.flatnonzero(store.ids == store.end) + 1)
     sentences = [
-        Sentence(a.vocabulary.decode(row[:-1].tolist()), line)
-        for line, row in enumerate(words, start=1)
-        if len(row)
+        Sentence(a.vocabulary.decode(ids.tolist()), line)
+        for line, ids in enumerate(store.sentences(), start=1)
     ]
     return RunComparison(a, b, "A's validation text", "same", note, figures, sentences)
 

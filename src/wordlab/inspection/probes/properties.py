@@ -3,8 +3,6 @@
 from collections.abc import Callable, Sequence
 from itertools import accumulate, pairwise
 
-import numpy as np
-
 from wordlab.corpus.labelled.word_labels import WordLabels
 from wordlab.errors import WordlabError
 from wordlab.inspection.probes.activations import read_words
@@ -80,10 +78,8 @@ def _validation(run: Run | TaggerRun) -> list[list[str]]:
         if not (run.path / CORPUS).exists():
             raise WordlabError("holds no text", where=str(run.path), mend="give one with --text")
         return [list(sentence.words) for sentence in run.sentences("validation")]
-    store = run.store("validation")
-    ids = np.asarray(store.ids)
-    parts = np.split(ids, np.flatnonzero(ids == store.end) + 1)
-    return [run.vocabulary.decode(part[:-1].tolist()) for part in parts if len(part) > 1]
+    sentences = run.store("validation").sentences()
+    return [run.vocabulary.decode(ids.tolist()) for ids in sentences if len(ids)]
 
 
 def _band(value: int, firsts: Sequence[int]) -> str:
