@@ -130,6 +130,15 @@ def test_the_output_layer_is_read_piece_by_piece(monkeypatch: pytest.MonkeyPatch
     assert_agree(workload)
 
 
+def test_a_cell_without_an_input_matrix_multiplies_in_its_precision() -> None:
+    cell = MODELS["elman"].model_validate(
+        {"embedding": 3, "hidden": [3], "direct": True, "precision": "bfloat16"}
+    )
+    model = build_model(cell, OUTPUT_LAYERS["softmax"](), 20, seed=1)
+    _, hidden, _ = counted_parts(language_workload(model, vocabulary(20), 9))
+    assert {product.dtype for product in hidden.forward.products} == {torch.bfloat16}
+
+
 @pytest.mark.parametrize("kind", ["elman", "gru", "lstm"])
 @pytest.mark.parametrize("steps_back", [0, 1, 5])
 def test_each_step_back_in_time_costs_the_same(kind: str, steps_back: int) -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from wordlab.models.cost import FLOAT_BYTES, LayerCost
-from wordlab.models.products import Precision, product
+from wordlab.models.products import Precision, product, product_type
 
 Biases = Literal[0, 1, 2]
 State = tuple[Tensor, ...]
@@ -80,7 +80,8 @@ class Cell(nn.Module, ABC):
         """
         precision: Precision = self.precision if self.training else "float32"
         if self.weight_inputs is None:
-            a = x.clone() if self.bias is None else x + self.bias
+            inputs = x if self.bias is None else x + self.bias
+            a = inputs.to(product_type(x, precision), copy=True)
         else:
             a = product(x, self.weight_inputs, self.bias, precision)
         hidden: Tensor = self.weight_hidden
