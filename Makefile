@@ -27,7 +27,9 @@ format: .venv/installed-dev
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
-.venv/installed: .venv/bin/python pyproject.toml constraints.txt
+NATIVE := $(wildcard src/wordlab/native/*.?pp)
+
+.venv/installed: .venv/bin/python pyproject.toml constraints.txt $(NATIVE)
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e .
 	touch $@
 
@@ -36,4 +38,4 @@ format: .venv/installed-dev
 	touch $@
 
 clean:
-	rm -rf .venv build dist demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv src/wordlab/native/*.so build dist demo .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -20,6 +20,7 @@ STAGES = (
     "samples",
     "corpus",
     "batching",
+    "native",
     "models",
     "evaluation",
     "training",

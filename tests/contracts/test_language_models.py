@@ -266,7 +266,7 @@ def test_the_loss_in_chunks_is_the_loss_whole(monkeypatch: pytest.MonkeyPatch) -
     batch = next(model.reading.batches(store(), 101))
     whole = model(batch).nats
     gradients = torch.autograd.grad(whole, list(model.parameters()))
-    monkeypatch.setattr("wordlab.models.softmax_output.CHUNK_LOGITS", 7 * WORDS)
+    monkeypatch.setattr("wordlab.models.softmax_nats.CHUNK_LOGITS", 7 * WORDS)
     chunked = model(batch).nats
     assert chunked.item() == pytest.approx(whole.item(), rel=1e-12)
     for ours, plain in zip(

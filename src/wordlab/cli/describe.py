@@ -32,6 +32,7 @@ def describe(
     from wordlab.inspection.cost import blocks_of, cost_of, model_tables
     from wordlab.inspection.tagger import tagger_tables
     from wordlab.models.language_model import NetworkSettings, build_model
+    from wordlab.native.library import kernels
     from wordlab.recipes import RECIPES, read_recipe
     from wordlab.runs.model_files import MIXTURE
     from wordlab.runs.opening import is_tagger
@@ -82,6 +83,7 @@ def describe(
                 "parameters_counted": cost.counted,
                 "parameters_one_class_implied": cost.one_class_implied,
                 "training_bytes": cost.training_bytes,
+                "kernels": str(kernels()),
             }
         )
     else:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from wordlab.models.cost import FLOAT_BYTES, LayerCost
 from wordlab.models.language_model import CountModel, LanguageModel, Predictor
 from wordlab.models.mixture import Mixture
+from wordlab.native.library import kernels
 from wordlab.table import Table
 from wordlab.training.memory import training_bytes
 from wordlab.training.settings import TrainingSettings
@@ -98,6 +99,7 @@ class Cost:
                 ("parameters, one class of the softmax implied", self.one_class_implied),
                 ("memory of the weights", f"{self.counted * FLOAT_BYTES / mebi:.1f} MiB"),
                 ("memory in training", f"{self.training_bytes / mebi:.1f} MiB"),
+                ("kernels of the output layer here", str(kernels())),
             ],
         )
 

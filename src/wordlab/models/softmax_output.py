@@ -1,13 +1,10 @@
 """The exact softmax, with product, softmax, loss and gradient fused and cut in chunks."""
 
-import math
-import threading
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.autograd import Function
 from torch.nn import functional
 
 from wordlab.models.class_sample import ClassSample
@@ -20,15 +17,7 @@ from wordlab.models.language_model import (
 )
 from wordlab.models.products import Precision, linear, product, product_type
 from wordlab.models.settings import Probability
-
-CHUNK_LOGITS = 1 << 23
-"""Logits held at a time: 32 MiB of float32; larger batches are cut."""
-
-
-def chunk_rows(rows: int, vocabulary: int) -> int:
-    """How many rows of a batch are worked on at a time."""
-    chunks = max(1, -(-rows * vocabulary // CHUNK_LOGITS))
-    return max(1, -(-rows // chunks))
+from wordlab.models.softmax_nats import SoftmaxNats
 
 
 @OUTPUT_LAYERS.register("softmax")
@@ -174,7 +163,7 @@ class SoftmaxOutput(OutputLayer):
         operands = features, weight, bias
         if not torch.is_grad_enabled():  # else the gradient would be worked out with the loss
             operands = features.detach(), weight.detach(), bias.detach()
-        nats: Tensor = _SoftmaxNats.apply(  # type: ignore[no-untyped-call]
+        nats: Tensor = SoftmaxNats.apply(  # type: ignore[no-untyped-call]
             *operands,
             targets,
             product_type(features, self.precision),
@@ -231,123 +220,3 @@ class SoftmaxOutput(OutputLayer):
             number_bytes=number_bytes,
         )
         return [*layers, softmax]
-
-
-class _Workspace(threading.local):
-    """Arrays that are kept from step to step, a set for each thread.
-
-    Made anew each time, arrays of this size go back to the operating system and come from it page
-    by page, which can take longer than the arithmetic on them.
-    """
-
-    def __init__(self) -> None:
-        self._arrays: dict[tuple[str, torch.dtype, torch.device], Tensor] = {}
-
-    def array(
-        self, name: str, shape: torch.Size, dtype: torch.dtype, device: torch.device
-    ) -> Tensor:
-        """Return an uninitialised array; it is overwritten when the name is asked for again."""
-        key = (name, dtype, device)
-        kept = self._arrays.get(key)
-        if kept is None or kept.numel() < shape.numel():
-            kept = self._arrays[key] = torch.empty(shape.numel(), dtype=dtype, device=device)
-        return kept[: shape.numel()].view(shape)
-
-
-_workspace = _Workspace()
-
-
-class _SoftmaxNats(Function):
-    """Sum of -ln p(target) whose gradient with respect to the logits is p - y.
-
-    The gradients of features, weights and bias are worked out with the loss, chunk by chunk of
-    the batch, so that the [B, V] matrices of logits, probabilities and their gradients never
-    exist as a whole. With probabilities p and one-hot targets y, all [B, V]:
-
-        dJ/dfeatures = (p - y) W,   dJ/dW = (p - y)' features,   dJ/db = sum over rows of (p - y)
-
-    With smoothing s towards u, y is (1 - s) times the one-hot target plus s u. With a sample of the
-    classes, each logit but the target's own is less ln(its probability of being in the sample).
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        features: Tensor,
-        weight: Tensor,
-        bias: Tensor,
-        targets: Tensor,
-        dtype: torch.dtype,
-        unigram: Tensor | None,
-        smoothing: float,
-        log_inclusion: Tensor | None,
-    ) -> Tensor:
-        """Return the nats; keep the gradients if any is wanted."""
-        wants_gradient = any(ctx.needs_input_grad[:3])
-        rows, vocabulary = len(features), len(weight)
-        wide = torch.promote_types(dtype, torch.float32)
-        nats = torch.zeros((), dtype=wide, device=features.device)
-        if wants_gradient:
-            d_features = torch.empty_like(features)
-            d_weight = torch.zeros(weight.shape[::-1], dtype=wide, device=weight.device)
-            d_bias = torch.zeros(vocabulary, dtype=wide, device=weight.device)
-        weight, bias = weight.detach().to(dtype), bias.detach()
-        if log_inclusion is not None:
-            bias = bias - log_inclusion
-        bias = bias.to(dtype)
-        size = chunk_rows(rows, vocabulary)
-        for first in range(0, rows, size):
-            here = slice(first, first + size)
-            x = features[here].detach().to(dtype)
-            target = targets[here, None]
-            logits = linear(x, weight, bias)
-            if log_inclusion is not None:  # a target is in the sample for certain
-                logits.scatter_add_(1, target, log_inclusion[target].to(dtype))
-            p = _workspace.array("p", logits.shape, wide, logits.device)
-            torch.softmax(logits, dim=1, dtype=wide, out=p)
-            nats += _negative_logs(p, logits, target)
-            if unigram is not None:
-                # With smoothing, add s (l_target - sum of u_v l_v) to ln sum exp - l_target.
-                on_target = logits.gather(1, target)[:, 0]
-                excess = on_target - torch.mv(logits, unigram.to(dtype))
-                nats += smoothing * excess.to(wide).sum()
-            if not wants_gradient:
-                continue
-            if unigram is not None:
-                p -= smoothing * unigram
-            share = 1.0 if unigram is None else 1.0 - smoothing
-            p.scatter_add_(1, target, p.new_full((len(x), 1), -share))
-            d_bias += p.sum(dim=0)
-            d_logits = p
-            if dtype != wide:
-                d_logits = _workspace.array("d_logits", p.shape, dtype, p.device).copy_(p)
-            d_features[here] = linear(d_logits, weight.t())
-            # x' (p - y) rather than its transpose: it needs no transposed copy of p - y.
-            d_weight += linear(x.t().contiguous(), d_logits.t())
-        if wants_gradient:
-            ctx.save_for_backward(d_features, d_weight, d_bias)
-        return nats
-
-    @staticmethod
-    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
-        """Scale the gradients that the forward pass kept."""
-        (scale,) = upstream
-        d_features, d_weight, d_bias = ctx.saved_tensors
-        weight_gradient = torch.empty(
-            d_weight.shape[::-1], dtype=d_weight.dtype, device=d_weight.device
-        )
-        torch.mul(d_weight.t(), scale, out=weight_gradient)
-        return d_features * scale, weight_gradient, d_bias * scale, *[None] * 5
-
-
-def _negative_logs(p: Tensor, logits: Tensor, target: Tensor) -> Tensor:
-    """Sum of -ln p(target); from the logits where a probability is too small for its type."""
-    of_target = p.gather(1, target)[:, 0]
-    smallest = torch.finfo(p.dtype).tiny
-    nats = -of_target.clamp_min(smallest).log().sum()
-    lost = of_target < smallest
-    if bool(lost.any()):
-        rows = logits[lost].to(p.dtype)
-        exact = rows.logsumexp(dim=1) - rows.gather(1, target[lost])[:, 0]
-        nats += exact.sum() + int(lost.sum()) * math.log(smallest)
-    return nats

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from wordlab.config import read_json
+from wordlab.native.library import kernels
 
 ENVIRONMENT = "environment.json"
 
@@ -26,6 +27,7 @@ def describe_environment() -> dict[str, Any]:
         "processor": _processor(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
+        "kernels": str(kernels()),
         "versions": {name: _version(name) for name in PACKAGES},
     }
 

@@ -2,7 +2,7 @@
 
 from wordlab.models.cost import FLOAT_BYTES
 from wordlab.models.language_model import LanguageModel
-from wordlab.models.softmax_output import CHUNK_LOGITS
+from wordlab.models.softmax_nats import CHUNK_LOGITS
 from wordlab.training.settings import TrainingSettings
 
 

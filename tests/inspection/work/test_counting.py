@@ -123,7 +123,7 @@ def test_taggers(data: st.DataObject, kind: str, output: str) -> None:
 
 
 def test_the_output_layer_is_read_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wordlab.models.softmax_output.CHUNK_LOGITS", 100)
+    monkeypatch.setattr("wordlab.models.softmax_nats.CHUNK_LOGITS", 100)
     model = build_model(MODELS["lstm"](), OUTPUT_LAYERS["softmax"](), 20, seed=1)
     workload = language_workload(model, vocabulary(20), 50)
     assert workload.batch["K"] > 1

@@ -13,6 +13,8 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from wordlab.native.library import without_kernels
+
 
 @dataclass(frozen=True)
 class Product:
@@ -75,9 +77,12 @@ class Work:
 
 
 def count(computation: Callable[[], object]) -> Work:
-    """Run a computation and count what it does, in PyTorch and in arrays made of its tensors."""
+    """Run a computation and count what it does, in PyTorch and in arrays made of its tensors.
+
+    Compiled kernels, which cannot be looked into, stand aside.
+    """
     work = Work()
-    with _Arrays(work), _Tensors(work):
+    with without_kernels(), _Arrays(work), _Tensors(work):
         computation()
     return work
 

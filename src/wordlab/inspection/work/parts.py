@@ -18,7 +18,7 @@ from wordlab.corpus.vocabulary import Vocabulary
 from wordlab.models.cost import LayerCost, Part, evaluate
 from wordlab.models.language_model import LanguageModel
 from wordlab.models.recurrent.encoder import RecurrentEncoder
-from wordlab.models.softmax_output import chunk_rows
+from wordlab.models.softmax_nats import chunk_rows
 from wordlab.models.taggers.tagger import Tagger
 
 WORDS = 24

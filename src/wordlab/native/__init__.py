@@ -1,0 +1,1 @@
+"""Kernels that are compiled with the package, where there was a compiler."""

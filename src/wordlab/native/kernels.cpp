@@ -1,0 +1,113 @@
+// What PyTorch has no fast enough kernel for, in plain C functions for ctypes.
+//
+// The compiler builds each kernel for several instruction sets; `wordlab_best` says which of them
+// this processor has. Nothing is allocated here: callers hand over the memory.
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <omp.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+constexpr int MOST_THREADS = 256;
+
+// Loss and gradients of a softmax layer: with p = softmax(x W' + b), one-hot targets y and a
+// smoothing of 1 - share towards u,
+//   nats = -ln p[target],  target_logits = (x W' + b)[target],  d_features = (p - share y) W,
+//   d_weight = (p - share y - (1 - share) u)' x,  d_bias = the columns' sums of what x is weighed by.
+// The loss of the smoothed target, and u's part of d_features, are left to the caller. The target's logit is what others are reckoned from: sums of exponentials are at least 1, their
+// logarithm is the loss, and they overflow only where the loss is beyond 78 nats.
+struct Problem {
+  long rows, features, classes;
+  const float *x, *weight, *bias;  // [rows, features], [classes, features], [classes]
+  const int64_t* targets;          // [rows]
+  const float *unigram, *feature_sums;  // u [classes], columns' sums of x [features]; or null
+  float share;
+  int add;      // to what d_weight and d_bias hold already
+  int threads;  // at most MOST_THREADS
+  float *nats, *target_logits;              // [rows]
+  float *d_features, *d_weight, *d_bias;    // as x, weight and bias; all null: not wanted
+};
+
+namespace portable {
+#define LANES 4    // of a vector
+#define ROWS 6     // of a tile of logits, by two vectors
+#define SUMS 6     // of a tile of sums,
+#define VECTORS 2  // by so many vectors
+#include "lanes.hpp"
+#include "formats.hpp"
+#include "softmax.hpp"
+#undef LANES
+#undef ROWS
+#undef VECTORS
+}  // namespace portable
+
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#define X86_SETS
+#pragma GCC push_options
+#pragma GCC target("avx2,fma")
+namespace avx2 {
+#define LANES 8
+#define ROWS 6
+#define VECTORS 2
+#include "lanes.hpp"
+#include "formats.hpp"
+#include "softmax.hpp"
+#undef LANES
+#undef ROWS
+#undef VECTORS
+}  // namespace avx2
+#pragma GCC pop_options
+
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma")
+namespace avx512 {
+#define LANES 16
+#define ROWS 12
+#define VECTORS 4
+#define NATIVE_BFLOAT16
+#include "lanes.hpp"
+#include "formats.hpp"
+#include "softmax.hpp"
+}  // namespace avx512
+#pragma GCC pop_options
+#endif
+
+extern "C" {
+
+// The best instruction set of this processor: 0 portable, 1 AVX2, 2 AVX-512 with bfloat16.
+int wordlab_best() {
+#ifdef X86_SETS
+  if (__builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+    return 2;
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return 1;
+#endif
+  return 0;
+}
+
+// Bytes of memory that `wordlab_softmax` needs.
+long wordlab_softmax_bytes(int set, int narrow, const Problem* p) {
+#ifdef X86_SETS
+  if (set == 2 && narrow) return avx512::softmax_bytes<avx512::BFloat16>(*p);
+  if (set == 2) return avx512::softmax_bytes<avx512::Float32>(*p);
+  if (set == 1) return avx2::softmax_bytes<avx2::Float32>(*p);
+#endif
+  return portable::softmax_bytes<portable::Float32>(*p);
+}
+
+// See `Problem`. 0: done; 1: a loss is beyond what this can work out, and nothing was written but
+// perhaps losses and gradients of features; 2: threads were refused; 3: a target is no class.
+int wordlab_softmax(int set, int narrow, const Problem* p, char* memory) {
+#ifdef X86_SETS
+  if (set == 2 && narrow) return avx512::softmax<avx512::BFloat16>(*p, memory);
+  if (set == 2) return avx512::softmax<avx512::Float32>(*p, memory);
+  if (set == 1) return avx2::softmax<avx2::Float32>(*p, memory);
+#endif
+  return portable::softmax<portable::Float32>(*p, memory);
+}
+
+}  // extern "C"

@@ -1,0 +1,87 @@
+"""The compiled kernels: whether they are there, and which instructions they use."""
+
+import ctypes
+import importlib.util
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+import torch
+
+InstructionSet = Literal["portable", "avx2", "avx512"]
+
+SETS: tuple[InstructionSet, ...] = ("portable", "avx2", "avx512")
+"""As the library numbers them."""
+VARIABLE = "WORDLAB_NATIVE"
+"""Environment variable: 0 for none, or the name of an instruction set."""
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """The library, and the instruction set to use.
+
+    Attributes:
+        reason: why there is none to use; empty if there is.
+    """
+
+    library: ctypes.CDLL | None
+    instructions: InstructionSet
+    reason: str = ""
+
+    @property
+    def usable(self) -> bool:
+        """Whether there are kernels to use."""
+        return self.library is not None and not self.reason
+
+    def __str__(self) -> str:
+        if self.usable:
+            return f"compiled, {self.instructions}"
+        return f"PyTorch's ({self.reason})"
+
+
+_allowed: ContextVar[bool] = ContextVar("allowed", default=True)
+
+
+@contextmanager
+def without_kernels() -> Iterator[None]:
+    """Let PyTorch do all the work in here."""
+    token = _allowed.set(False)
+    try:
+        yield
+    finally:
+        _allowed.reset(token)
+
+
+def kernels() -> Kernels:
+    """The kernels, as far as they may be used here."""
+    found = _found()
+    return found if _allowed.get() else Kernels(None, found.instructions, "not wanted here")
+
+
+@cache
+def _found() -> Kernels:
+    wanted = os.environ.get(VARIABLE, "")
+    if wanted == "0":
+        return Kernels(None, "portable", f"{VARIABLE}=0")
+    spec = importlib.util.find_spec("wordlab.native._kernels")
+    if spec is None or spec.origin is None:
+        return Kernels(None, "portable", "no compiler was found when the package was installed")
+    try:
+        torch.get_num_threads()  # PyTorch's threads are the kernels' too: its OpenMP comes first
+        library = ctypes.CDLL(spec.origin)
+    except OSError as error:
+        return Kernels(None, "portable", str(error))
+    library.wordlab_softmax_bytes.restype = ctypes.c_long
+    best = SETS[library.wordlab_best()]
+    if wanted in SETS[: SETS.index(best) + 1]:
+        return Kernels(library, SETS[SETS.index(wanted)])
+    if wanted:
+        return Kernels(None, best, f"{VARIABLE}={wanted} is not of this processor")
+    if best == "portable":
+        # Without wide vectors, PyTorch's own libraries are as fast.
+        return Kernels(library, best, "no AVX2 here")
+    return Kernels(library, best)
