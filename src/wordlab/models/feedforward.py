@@ -17,6 +17,7 @@ from wordlab.models.activations import ACTIVATIONS
 from wordlab.models.cost import LayerCost, lookup_cost, product_cost, units_letter
 from wordlab.models.embeddings import Beginning, embedding_table, start_from_cooccurrence
 from wordlab.models.language_model import MODELS, Encoded, Encoder, NetworkSettings
+from wordlab.models.products import product
 from wordlab.models.settings import Layers, Probability, Units
 
 
@@ -103,7 +104,7 @@ class FeedforwardEncoder(Encoder):
         """The units of each hidden layer in turn."""
         units = window
         for layer in self._layers():
-            units = self.activation(layer(units))
+            units = self.activation(product(units, layer.weight, layer.bias))
             units = functional.dropout(units, self.settings.dropout, self.training)
             yield units
 

@@ -85,19 +85,17 @@ class SoftmaxNats(Function):
         wanted = any(ctx.needs_input_grad[:3])
         found = _compiled(layer, features, targets, wanted)
         nats, *gradients = found or _by_pytorch(layer, features, targets, wanted)
-        ctx.save_for_backward(*gradients)
+        ctx.gradients = gradients
         return nats
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
-        """Scale the gradients that the forward pass kept."""
+        """Scale the gradients that the forward pass kept, and hand them out, which is done once."""
         (scale,) = upstream
-        return *(_scaled(gradient, scale) for gradient in ctx.saved_tensors), *[None] * 5
-
-
-def _scaled(gradient: Tensor, scale: Tensor) -> Tensor:
-    result = torch.empty(gradient.shape, dtype=gradient.dtype, device=gradient.device)
-    return torch.mul(gradient, scale, out=result)
+        gradients, ctx.gradients = ctx.gradients, None
+        if gradients is None:
+            raise RuntimeError("these gradients were handed out before")
+        return *(gradient.mul_(scale).contiguous() for gradient in gradients), *[None] * 5
 
 
 def _compiled(
