@@ -213,16 +213,22 @@ class TagStore:
             chosen = chosen[np.argsort(-lengths[chosen], kind="stable")]
             yield self.batch(chosen)
 
-    def windows(self, size: int, radius: int, order: Order) -> Iterator[WindowBatch]:
-        """Yield batches of `size` words drawn from the whole text, each with its window."""
+    def windows(
+        self, size: int, radius: int, order: Order, first: int = 0
+    ) -> Iterator[WindowBatch]:
+        """Yield batches of `size` words drawn from the whole text, each with its window.
+
+        Args:
+            first: begin with this one of the words drawn.
+        """
         places = np.arange(len(self))[:, None] + np.arange(-radius, radius + 1)
-        first, end = (
+        start, end = (
             np.repeat(x, self.lengths)[:, None] for x in (self.begins[:-1], self.begins[1:])
         )
         around = self.words[places.clip(0, len(self) - 1)]
-        around = np.where(places < first, START, np.where(places >= end, END, around))
+        around = np.where(places < start, START, np.where(places >= end, END, around))
         drawn = order.draw.permutation(len(self))
-        for at in range(0, len(self), size):
+        for at in range(first, len(self), size):
             chosen = drawn[at : at + size]
             yield WindowBatch(
                 self.table,

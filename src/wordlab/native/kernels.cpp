@@ -32,6 +32,34 @@ struct Problem {
   float *d_features, *d_weight, *d_bias;    // as x, weight and bias; all null: not wanted
 };
 
+static inline long up(long n, long multiple) { return (n + multiple - 1) / multiple * multiple; }
+
+// Parts of one array of bytes, each beginning at a cache line; or, from nothing, how many they are.
+struct Parts {
+  char* memory;
+  long used = 0;
+  template <class T> T* take(long count) {
+    char* part = memory + used;
+    used = up(used + count * (long)sizeof(T), 64);
+    return (T*)part;
+  }
+};
+
+// Steps of gradient descent on a window tagger, h = tanh(W [L(w_1) .. L(w_places)] + b) and
+// p = softmax(U h + c), one step for each `batch` of words in turn:
+//   weights w of W and U: w - rate (dJ/dw + l2 w); others without the penalty;
+// J is the nats of the batch's words, divided by their number where `mean` is set. A word whose tag
+// is -1 adds nothing.
+struct Window {
+  long words, places, length, hidden, tags, batch;
+  const int64_t *rows, *gold;  // [words, places], of the table; [words]
+  const float* rates;          // of each step
+  float l2;
+  int mean;
+  float *table, *w, *b, *u, *c;  // [.., length], [hidden, places length], [hidden], [tags, hidden]..
+  double* nats;                  // of each step
+};
+
 namespace portable {
 #define LANES 4    // of a vector
 #define ROWS 6     // of a tile of logits, by two vectors
@@ -39,7 +67,9 @@ namespace portable {
 #define VECTORS 2  // by so many vectors
 #include "lanes.hpp"
 #include "formats.hpp"
+#include "sums.hpp"
 #include "softmax.hpp"
+#include "window.hpp"
 #undef LANES
 #undef ROWS
 #undef VECTORS
@@ -55,7 +85,9 @@ namespace avx2 {
 #define VECTORS 2
 #include "lanes.hpp"
 #include "formats.hpp"
+#include "sums.hpp"
 #include "softmax.hpp"
+#include "window.hpp"
 #undef LANES
 #undef ROWS
 #undef VECTORS
@@ -71,7 +103,9 @@ namespace avx512 {
 #define NATIVE_BFLOAT16
 #include "lanes.hpp"
 #include "formats.hpp"
+#include "sums.hpp"
 #include "softmax.hpp"
+#include "window.hpp"
 }  // namespace avx512
 #pragma GCC pop_options
 #endif
@@ -108,6 +142,24 @@ int wordlab_softmax(int set, int narrow, const Problem* p, char* memory) {
   if (set == 1) return avx2::softmax<avx2::Float32>(*p, memory);
 #endif
   return portable::softmax<portable::Float32>(*p, memory);
+}
+
+// Bytes of memory that `wordlab_window` needs.
+long wordlab_window_bytes(int set, const Window* p) {
+#ifdef X86_SETS
+  if (set == 2) return avx512::WindowNet(*p, Parts{nullptr}).bytes;
+  if (set == 1) return avx2::WindowNet(*p, Parts{nullptr}).bytes;
+#endif
+  return portable::WindowNet(*p, Parts{nullptr}).bytes;
+}
+
+// See `Window`.
+void wordlab_window(int set, const Window* p, char* memory) {
+#ifdef X86_SETS
+  if (set == 2) return avx512::WindowNet(*p, Parts{memory}).train();
+  if (set == 1) return avx2::WindowNet(*p, Parts{memory}).train();
+#endif
+  portable::WindowNet(*p, Parts{memory}).train();
 }
 
 }  // extern "C"

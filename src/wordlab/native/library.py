@@ -75,7 +75,8 @@ def _found() -> Kernels:
         library = ctypes.CDLL(spec.origin)
     except OSError as error:
         return Kernels(None, "portable", str(error))
-    library.wordlab_softmax_bytes.restype = ctypes.c_long
+    for size in (library.wordlab_softmax_bytes, library.wordlab_window_bytes):
+        size.restype = ctypes.c_long
     best = SETS[library.wordlab_best()]
     if wanted in SETS[: SETS.index(best) + 1]:
         return Kernels(library, SETS[SETS.index(wanted)])

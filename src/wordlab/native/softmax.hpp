@@ -10,64 +10,7 @@ constexpr long MOST_CHUNK = 144;         // classes of a chunk
 constexpr float LEAST = -60, LARGEST = 80;  // of a logit less the target's
 constexpr float MOST = 1e34f;               // of a sum of exponentials: far from overflow
 
-static inline long up(long n, long multiple) { return (n + multiple - 1) / multiple * multiple; }
-
 static inline V bounded_exponential(V x) { return exponential(at_least(at_most(x, LARGEST), LEAST)); }
-
-// d[r, :] += sum over i of e[i, r] m[i, :]; R results, N vectors of m's columns.
-//   e: PAIR numbers along i together, `next` apart from one such to the following, `beside` apart
-//   from r to r + 1; m: rows of `width` columns, PAIR rows together.
-template <class F, int R, int N>
-static inline void sums_tile(const typename F::Number* e, long beside, long next,
-                             const typename F::Number* m, long width, long pairs, float* d) {
-  V a[R][N] = {};  // added to d at the end: a sum of short sums is rounded less than one long sum
-  for (long i = 0; i < pairs; i++) {
-    typename F::Row row[N];
-#pragma GCC unroll 4
-    for (int j = 0; j < N; j++) row[j] = F::row(m + F::PAIR * (i * width + j * LANES));
-#pragma GCC unroll 8
-    for (int r = 0; r < R; r++) {
-      typename F::Row one = F::broadcast(e + i * next + r * beside);
-#pragma GCC unroll 4
-      for (int j = 0; j < N; j++) a[r][j] = F::add(a[r][j], one, row[j]);
-    }
-  }
-  for (int r = 0; r < R; r++)
-    for (int j = 0; j < N; j++) {
-      float* to = d + r * width + j * LANES;
-      store(to, load(to) + a[r][j]);
-    }
-}
-
-template <class F, int N, int R = SUMS>
-static inline void few_sums(long results, const typename F::Number* e, long beside, long next,
-                            const typename F::Number* m, long width, long pairs, float* d) {
-  if constexpr (R > 0) {
-    if (results == R)
-      sums_tile<F, R, N>(e, beside, next, m, width, pairs, d);
-    else
-      few_sums<F, N, R - 1>(results, e, beside, next, m, width, pairs, d);
-  }
-}
-
-template <class F, int N>
-static void sums_of_columns(const typename F::Number* e, long beside, long next,
-                            const typename F::Number* m, long width, long pairs, float* d,
-                            long results) {
-  for (long r = 0; r < results; r += SUMS)
-    few_sums<F, N>(std::min(results - r, (long)SUMS), e + r * beside, beside, next, m, width,
-                   pairs, d + r * width);
-}
-
-template <class F>
-static void sums(const typename F::Number* e, long beside, long next,
-                 const typename F::Number* m, long width, long pairs, float* d, long results) {
-  long j = 0;
-  for (; j + VECTORS * LANES <= width; j += VECTORS * LANES)
-    sums_of_columns<F, VECTORS>(e, beside, next, m + F::PAIR * j, width, pairs, d + j, results);
-  for (; j < width; j += LANES)
-    sums_of_columns<F, 1>(e, beside, next, m + F::PAIR * j, width, pairs, d + j, results);
-}
 
 // exp(logit - reference) of ROWS classes and a panel of rows, and their sums over the classes.
 template <class F>
@@ -102,17 +45,6 @@ static inline void exponentials_tile(const typename F::Number* w, long width,
             column + LANES);
   }
 }
-
-// Parts of one array of bytes, each beginning at a cache line; or, from nothing, how many they are.
-struct Parts {
-  char* memory;
-  long used = 0;
-  template <class T> T* take(long count) {
-    char* part = memory + used;
-    used = up(used + count * (long)sizeof(T), 64);
-    return (T*)part;
-  }
-};
 
 template <class F> struct Softmax {
   typedef typename F::Number Number;

@@ -12,7 +12,9 @@ from wordlab.corpus.labelled.tag_set import TagSet
 from wordlab.evaluation.tagging.reading import Tagged, read_store
 from wordlab.evaluation.tagging.tallies import entity_counts, micro
 from wordlab.models.taggers.tagger import Tagger
+from wordlab.training.settings import TrainingSettings
 from wordlab.training.task import Judged, Task
+from wordlab.training.window_steps import WindowSteps, window_steps
 
 
 class Tagging(Task):
@@ -51,6 +53,12 @@ class Tagging(Task):
         if self.radius is not None:
             return self.train.windows(size, self.radius, order)
         return self.train.batches(size, order)
+
+    def steps(self, settings: TrainingSettings) -> WindowSteps | None:
+        """The compiled kernel's, where it has all of the network and words are drawn one by one."""
+        if self.radius is None:
+            return None
+        return window_steps(self.model, self.train, self.radius, settings)
 
     def judge(self, most: int) -> Judged:
         """Tag both texts; of the training text, sentences spread evenly over it."""

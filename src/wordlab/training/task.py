@@ -3,12 +3,17 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from wordlab.batching.batch import Order
+from wordlab.training.settings import TrainingSettings
+
+Floats = NDArray[np.float64]
 
 
 class Examples(Protocol):
@@ -45,6 +50,22 @@ class Judged:
     validation_f1: float | None = None
 
 
+class Steps(ABC):
+    """Takes the steps of an epoch, for one batch or many at a time."""
+
+    @abstractmethod
+    def blocks(self, order: Order, first: int) -> Iterator[Any]:
+        """The batches of an epoch, from one of them on, as many at a time as there are steps."""
+
+    @abstractmethod
+    def count(self, block: Any) -> int:
+        """Batches of a block."""
+
+    @abstractmethod
+    def take(self, block: Any, factors: Floats) -> float:
+        """Train on a block, the rate times a factor for each batch; return the nats before."""
+
+
 class Task(ABC):
     """A model, the text that it learns from, and how it is judged.
 
@@ -64,6 +85,10 @@ class Task(ABC):
     @abstractmethod
     def batches(self, size: int, order: Order, left_out: int) -> Iterator[Examples]:
         """The batches of an epoch."""
+
+    def steps(self, settings: TrainingSettings) -> Steps | None:
+        """What takes the steps of such a training in its own way; as a rule, nothing does."""
+        return None
 
     @abstractmethod
     def judge(self, most: int) -> Judged:

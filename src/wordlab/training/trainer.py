@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import islice
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,7 +17,7 @@ from wordlab.training.averaging import WeightAverage
 from wordlab.training.optimizers import OptimizerSet
 from wordlab.training.progress import Epoch, Progress, Step
 from wordlab.training.settings import TrainingSettings
-from wordlab.training.task import Examples, Judged, Task
+from wordlab.training.task import Examples, Floats, Judged, Steps, Task
 
 ROLLBACK_FACTOR = 0.5
 MOST_ROLLBACKS = 8
@@ -128,20 +129,20 @@ class Trainer:
         left_out = settings.left_out(progress.epoch)
         targets = self.task.targets(left_out)
         order = Order(settings.seed, progress.epoch)
-        feed = self.task.batches(settings.batch, order, left_out)
-        device = next(self.model.parameters()).device
         self.model.train()
-        for batch in islice(feed, progress.batch, None):
+        steps = self.task.steps(settings) or _Singly(self._step, self.task, settings, left_out)
+        for block in steps.blocks(order, progress.batch):
             began = time.perf_counter()
-            factor = self._factor(progress.seen_targets / targets)
+            batches = steps.count(block)
+            factors = self._factors(batches, targets)
             self.task.at(self._share(progress.seen_targets / targets))
-            nats = self._step(batch.to(device), factor)
-            if nats is None:
+            nats = steps.take(block, factors)
+            if self._has_diverged(nats, len(block.targets)):
                 self._roll_back()
                 return False
-            progress.batch += 1
+            progress.batch += batches
             progress.seen_nats += nats
-            progress.seen_targets += len(batch.targets)
+            progress.seen_targets += len(block.targets)
             progress.epoch_seconds += time.perf_counter() - began
             on_step(self._report(targets))
             if self.stopped and progress.seen_targets < targets:
@@ -150,18 +151,16 @@ class Trainer:
                 break
         return True
 
-    def _step(self, batch: Examples, factor: float) -> float | None:
-        """Update the weights on one batch; return its nats, or None if they have diverged."""
+    def _step(self, batch: Examples, factor: float) -> float:
+        """Update the weights on one batch, and return the nats that it had before."""
         with torch.random.fork_rng(devices=[]):
             torch.set_rng_state(self._rng.get_state())
             loss: Loss = self.model(batch, self._state if batch.continues else ())
             self._rng.set_state(torch.get_rng_state())
         self._state = loss.state
         value = float(loss.nats.detach())
-        if not loss.targets:
+        if not loss.targets or not math.isfinite(value):
             return value
-        if self._has_diverged(value, loss.targets):
-            return None
         self._optimizer.zero()
         self._objective(loss).backward()  # type: ignore[no-untyped-call]
         if self.settings.clip is not None:
@@ -193,6 +192,8 @@ class Trainer:
         progress = self.progress
         if not math.isfinite(nats):
             return True
+        if not targets:
+            return False
         progress.judged_nats += nats
         progress.judged_targets += targets
         if progress.judged_targets < min(JUDGED_TARGETS, self._targets):
@@ -211,6 +212,11 @@ class Trainer:
         if self.settings.minutes is not None:
             share = max(share, self._seconds / (60 * self.settings.minutes))
         return min(share, 1.0)
+
+    def _factors(self, batches: int, targets: int) -> Floats:
+        """What the rate of each of the next batches is multiplied by."""
+        seen, size = self.progress.seen_targets, self.settings.batch
+        return np.array([self._factor((seen + at * size) / targets) for at in range(batches)])
 
     def _factor(self, of_epoch: float) -> float:
         history = self.progress.history[self.settings.curriculum_epochs :]
@@ -298,3 +304,36 @@ class Trainer:
             best=False,
             event=progress.event,
         )
+
+
+class _Singly(Steps):
+    """One batch after the other.
+
+    Args:
+        step: updates the weights on a batch at a factor of the rate; returns its nats.
+    """
+
+    def __init__(
+        self,
+        step: Callable[[Examples, float], float],
+        task: Task,
+        settings: TrainingSettings,
+        left_out: int,
+    ) -> None:
+        self._step = step
+        self._task = task
+        self._size = settings.batch
+        self._left_out = left_out
+        self._device = next(task.model.parameters()).device
+
+    def blocks(self, order: Order, first: int) -> Iterator[Examples]:
+        """The batches from one of them on."""
+        return islice(self._task.batches(self._size, order, self._left_out), first, None)
+
+    def count(self, block: Examples) -> int:
+        """One."""
+        return 1
+
+    def take(self, block: Examples, factors: Floats) -> float:
+        """Take the step."""
+        return self._step(block.to(self._device), float(factors[0]))
