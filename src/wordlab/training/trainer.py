@@ -90,6 +90,11 @@ class Trainer:
         """The weights that scored best on the validation text so far."""
         return self._best
 
+    def steps(self, left_out: int) -> Steps:
+        """What takes the steps of an epoch without the so many commonest targets."""
+        own = self.task.steps(self.settings)
+        return own or _Singly(self._step, self.task, self.settings, left_out)
+
     # -- the loop -------------------------------------------------------------------------
 
     def stop(self) -> None:
@@ -130,7 +135,7 @@ class Trainer:
         targets = self.task.targets(left_out)
         order = Order(settings.seed, progress.epoch)
         self.model.train()
-        steps = self.task.steps(settings) or _Singly(self._step, self.task, settings, left_out)
+        steps = self.steps(left_out)
         for block in steps.blocks(order, progress.batch):
             began = time.perf_counter()
             batches = steps.count(block)
