@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd import Function
@@ -83,9 +84,13 @@ class SoftmaxNats(Function):
         layer = _Layer(weight.detach(), bias.detach(), dtype, unigram, smoothing, log_inclusion)
         features = features.detach()
         wanted = any(ctx.needs_input_grad[:3])
-        found = _compiled(layer, features, targets, wanted)
-        nats, *gradients = found or _by_pytorch(layer, features, targets, wanted)
-        ctx.gradients = gradients
+        # Training minimises the mean of the nats: gradients are kept as it will ask for them.
+        ctx.scale = float(1 / np.float32(max(len(features), 1)))
+        found = _compiled(layer, features, targets, wanted, ctx.scale)
+        if found is None:
+            ctx.scale = 1.0
+            found = _by_pytorch(layer, features, targets, wanted)
+        nats, *ctx.gradients = found
         return nats
 
     @staticmethod
@@ -95,13 +100,16 @@ class SoftmaxNats(Function):
         gradients, ctx.gradients = ctx.gradients, None
         if gradients is None:
             raise RuntimeError("these gradients were handed out before")
-        return *(gradient.mul_(scale).contiguous() for gradient in gradients), *[None] * 5
+        factor = scale.to(gradients[0].dtype) / ctx.scale
+        if factor.device.type != "cpu" or factor != 1:
+            gradients = [gradient.mul_(factor) for gradient in gradients]
+        return *(gradient.contiguous() for gradient in gradients), *[None] * 5
 
 
 def _compiled(
-    layer: _Layer, features: Tensor, targets: Tensor, wanted: bool
+    layer: _Layer, features: Tensor, targets: Tensor, wanted: bool, scale: float
 ) -> tuple[Tensor, ...] | None:
-    """The nats, and gradients if wanted, by the compiled kernel; None where it does not serve."""
+    """The nats, and scaled gradients if wanted, by the compiled kernel; None if it cannot."""
     weight, bias, unigram = layer.weight, layer.bias, layer.unigram
     usable = kernels()
     if (
@@ -111,7 +119,7 @@ def _compiled(
     ):
         return None
     features, weight = features.contiguous(), weight.contiguous()
-    operands = native.Layer(weight, bias, layer.dtype, unigram, layer.smoothing)
+    operands = native.Layer(weight, bias, layer.dtype, unigram, layer.smoothing, scale)
     gradients = tuple(torch.empty_like(x) for x in (features, weight, bias)) if wanted else ()
     nats = features.new_zeros(())
     if unigram is not None:
@@ -129,7 +137,7 @@ def _compiled(
             # With smoothing, add s (l_target - sum of u_v l_v) to ln sum exp - l_target.
             nats += layer.smoothing * (logits - torch.mv(x, towards) - of_bias).sum()
     if wanted and unigram is not None:
-        gradients[0].sub_(towards, alpha=layer.smoothing)
+        gradients[0].sub_(towards, alpha=scale * layer.smoothing)
     return nats, *gradients
 
 

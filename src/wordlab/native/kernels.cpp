@@ -17,15 +17,15 @@ constexpr int MOST_THREADS = 256;
 // Loss and gradients of a softmax layer: with p = softmax(x W' + b), one-hot targets y and a
 // smoothing of 1 - share towards u,
 //   nats = -ln p[target],  target_logits = (x W' + b)[target],  d_features = (p - share y) W,
-//   d_weight = (p - share y - (1 - share) u)' x,  d_bias = the columns' sums of what x is weighed by.
-// The loss of the smoothed target, and u's part of d_features, are left to the caller. The target's logit is what others are reckoned from: sums of exponentials are at least 1, their
+//   d_weight = (p - share y - (1 - share) u)' x,  d_bias = the columns' sums of what x is weighed by,
+// all three times `scale`. The loss of the smoothed target, and u's part of d_features, are left to the caller. The target's logit is what others are reckoned from: sums of exponentials are at least 1, their
 // logarithm is the loss, and they overflow only where the loss is beyond 78 nats.
 struct Problem {
   long rows, features, classes;
   const float *x, *weight, *bias;  // [rows, features], [classes, features], [classes]
   const int64_t* targets;          // [rows]
   const float *unigram, *feature_sums;  // u [classes], columns' sums of x [features]; or null
-  float share;
+  float share, scale;
   int add;      // to what d_weight and d_bias hold already
   int threads;  // at most MOST_THREADS
   float *nats, *target_logits;              // [rows]

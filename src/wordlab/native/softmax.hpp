@@ -104,10 +104,16 @@ template <class F> struct Softmax {
     return sum(logit) + p.bias[p.targets[i]];
   }
 
+  // Whether the weights of a chunk can be read where they are.
+  bool in_place(long first) const {
+    return F::PAIR == 1 && width == p.features && first + chunk <= p.classes;
+  }
+
   // Weights of a chunk; zeros, and a bias of nearly no probability, for what pads the last chunk.
   void pack_weights(long first, const Own& o) {
     for (long c = 0; c < chunk; c++)
       o.bias[c] = first + c < p.classes ? p.bias[first + c] : -1e30f;
+    if (in_place(first)) return;
     for (long c = 0; c < chunk; c += 2)
       for (long k = 0; k < width; k += LANES)
         F::keep(weights(first + c, k), weights(first + c + 1, k), o.weight + c * width + k, width,
@@ -126,10 +132,11 @@ template <class F> struct Softmax {
     for (long c = thread; c < chunks; c += p.threads) {
       Number* e_here = e + c * chunk * rows;
       pack_weights(c * chunk, o);
+      const Number* w = in_place(c * chunk) ? (const Number*)p.weight + c * chunk * width : o.weight;
       for (long i = 0; i < rows; i += PANEL) {
         V z0 = load(o.z + i), z1 = load(o.z + i + LANES);
         for (long v = 0; v < chunk; v += ROWS)
-          exponentials_tile<F>(o.weight + v * width, width, panels + i * pairs * F::PAIR, pairs,
+          exponentials_tile<F>(w + v * width, width, panels + i * pairs * F::PAIR, pairs,
                                o.bias + v, reference + i, z0, z1, e_here + v * rows,
                                o.e_pairs + v * rows, i, rows);
         store(o.z + i, z0);
@@ -137,7 +144,7 @@ template <class F> struct Softmax {
       }
       if (p.d_features)
         sums<F>(F::paired(e_here, o.e_pairs), F::PAIR, F::PAIR * rows,
-                F::paired(o.weight, o.weight_pairs), width, chunk / F::PAIR, o.d_features, p.rows);
+                F::paired(w, o.weight_pairs), width, chunk / F::PAIR, o.d_features, p.rows);
     }
   }
 
@@ -146,7 +153,7 @@ template <class F> struct Softmax {
     for (long i = first_row(thread); i < first_row(thread + 1); i++) {
       float z = 0;
       for (int t = 0; t < p.threads; t++) z += own[t].z[i];
-      inverse[i] = i < p.rows ? 1 / z : 0;
+      inverse[i] = i < p.rows ? p.scale / z : 0;
       if (i >= p.rows) continue;
       if (!(z < MOST)) return false;
       p.nats[i] = std::log(z);
@@ -163,10 +170,11 @@ template <class F> struct Softmax {
     const float* w = p.weight + p.targets[i] * p.features;
     for (int t = 1; t < p.threads; t++)
       for (long k = 0; k < width; k++) weighed[k] += own[t].d_features[i * width + k];
-    for (long k = 0; k < p.features; k++) d[k] = weighed[k] * inverse[i] - p.share * w[k];
+    for (long k = 0; k < p.features; k++)
+      d[k] = weighed[k] * inverse[i] - p.scale * p.share * w[k];
   }
 
-  // Features over their row's sum, PAIR rows together.
+  // Features over their row's sum, scaled, PAIR rows together.
   void pack_scaled(int thread) {
     for (long i = first_row(thread); i < first_row(thread + 1); i += 2)
       for (long k = 0; k < width; k += LANES) {
@@ -213,7 +221,7 @@ template <class F> struct Softmax {
         d_weight[v * width + k] = -smoothed(first + v) * p.feature_sums[k];
   }
 
-  float smoothed(long v) const { return p.unigram ? (1 - p.share) * p.unigram[v] : 0; }
+  float smoothed(long v) const { return p.unigram ? p.scale * (1 - p.share) * p.unigram[v] : 0; }
 
   float total_gradient(const Number* of_class) const {
     V total{};

@@ -20,7 +20,7 @@ class _Problem(ctypes.Structure):
         *((name, ctypes.c_long) for name in ("rows", "features", "classes")),
         *((name, ctypes.c_void_p) for name in ("x", "weight", "bias", "targets")),
         *((name, ctypes.c_void_p) for name in ("unigram", "feature_sums")),
-        ("share", ctypes.c_float),
+        *((name, ctypes.c_float) for name in ("share", "scale")),
         *((name, ctypes.c_int) for name in ("add", "threads")),
         *((name, ctypes.c_void_p) for name in ("nats", "target_logits")),
         *((name, ctypes.c_void_p) for name in ("d_features", "d_weight", "d_bias")),
@@ -34,14 +34,16 @@ class Layer:
     Attributes:
         weight, bias: [V, F] and [V].
         dtype: of the products' operands; sums are float32.
-        unigram: u [V], where a share of each target's mass goes to it.
+        unigram: u [V], where a share of each target's mass, `smoothing`, goes to it.
+        scale: what all gradients are multiplied by.
     """
 
     weight: Tensor
     bias: Tensor
     dtype: torch.dtype
-    unigram: Tensor | None
-    smoothing: float
+    unigram: Tensor | None = None
+    smoothing: float = 0.0
+    scale: float = 1.0
 
 
 def serves(kernels: Kernels, dtype: torch.dtype, *operands: Tensor) -> bool:
@@ -87,6 +89,7 @@ def softmax(
         len(layer.weight),
         *(None if array is None else array.data_ptr() for array in arrays),
         1.0 if layer.unigram is None else 1.0 - layer.smoothing,
+        layer.scale,
         int(add),
         min(torch.get_num_threads(), MOST_THREADS),
         *(array.data_ptr() for array in (nats, logits, *(into or ()))),
