@@ -20,6 +20,7 @@ from wordlab.models.language_model import (
     Predictor,
     build_model,
 )
+from wordlab.native.library import without_kernels
 from wordlab.runs.settings import FAMILIES
 from wordlab.training.settings import TrainingSettings
 
@@ -290,7 +291,7 @@ def test_operations_equal_those_counted(model: LanguageModel) -> None:
     onednn = {torch.ops.mkldnn._linear_pointwise: of_linear}
     # The first products of a process try what the machine can do.
     model.output.log_probs(model.encoder(batch).features).sum().backward()
-    with FlopCounterMode(display=False, custom_mapping=onednn) as counter:
+    with without_kernels(), FlopCounterMode(display=False, custom_mapping=onednn) as counter:
         features = model.encoder(batch).features
         model.output.log_probs(features).sum().backward()
     encoder, output = model.encoder.costs(), model.output.costs(model.encoder.width)

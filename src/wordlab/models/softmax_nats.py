@@ -115,7 +115,7 @@ def _compiled(
     if (
         layer.log_inclusion is not None
         or not len(features)
-        or not native.serves(usable, layer.dtype, features, weight, bias)
+        or not usable.serve(layer.dtype, features, weight, bias)
     ):
         return None
     features, weight = features.contiguous(), weight.contiguous()

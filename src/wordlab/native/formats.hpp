@@ -10,6 +10,7 @@ struct Float32 {
   static V values(const Number* p) { return load(p); }
   static Row row(const Number* p) { return load(p); }
   static Row broadcast(const Number* p) { return same(*p); }
+  static void keep(V x, Number* row) { store(row, x); }
   static V add(V a, Row x, Row y) { return a + x * y; }
 
   // Keep a vector of each of two rows: as rows, `apart` from one to the next, and from `column` on
@@ -38,6 +39,9 @@ struct BFloat16 {
     int pair;
     memcpy(&pair, p, 4);
     return (Row)_mm512_set1_epi32(pair);
+  }
+  static void keep(V x, Number* row) {
+    _mm256_storeu_si256((__m256i*)row, (__m256i)_mm512_cvtneps_pbh((__m512)x));
   }
   static V add(V a, Row x, Row y) { return (V)_mm512_dpbf16_ps((__m512)a, x, y); }
 

@@ -60,6 +60,20 @@ struct Window {
   double* nats;                  // of each step
 };
 
+// A layer of LSTM cells over sequences that are packed by time, longest first: `steps` of them have
+// a word at each time. In blocks i, f, o (sigmoids) and g (tanh) of the gates, and with W [4 n, n],
+//   gates = f(gates + W h),  c' = f c + i g,  h' = o tanh(c').
+// On the way back d_outputs and d_cells are those of each token's h' and c', or null for zeros.
+struct Lstm {
+  long tokens, sequences, units, times;
+  const int64_t* steps;                              // [times]
+  const float *weight, *h, *c;                       // [4 n, n]; before the first words, [.., n]
+  float *gates, *outputs, *cells, *tanhs, *before;   // [tokens, 4 n], then [tokens, n]
+  const float *d_outputs, *d_cells;                  // [tokens, n]
+  float *d_gates, *d_h, *d_c;                        // [tokens, 4 n], [sequences, n], [.., n]
+  int threads;  // at most MOST_THREADS
+};
+
 namespace portable {
 #define LANES 4    // of a vector
 #define ROWS 6     // of a tile of logits, by two vectors
@@ -70,6 +84,7 @@ namespace portable {
 #include "sums.hpp"
 #include "softmax.hpp"
 #include "window.hpp"
+#include "lstm.hpp"
 #undef LANES
 #undef ROWS
 #undef VECTORS
@@ -88,6 +103,7 @@ namespace avx2 {
 #include "sums.hpp"
 #include "softmax.hpp"
 #include "window.hpp"
+#include "lstm.hpp"
 #undef LANES
 #undef ROWS
 #undef VECTORS
@@ -106,6 +122,7 @@ namespace avx512 {
 #include "sums.hpp"
 #include "softmax.hpp"
 #include "window.hpp"
+#include "lstm.hpp"
 }  // namespace avx512
 #pragma GCC pop_options
 #endif
@@ -142,6 +159,26 @@ int wordlab_softmax(int set, int narrow, const Problem* p, char* memory) {
   if (set == 1) return avx2::softmax<avx2::Float32>(*p, memory);
 #endif
   return portable::softmax<portable::Float32>(*p, memory);
+}
+
+// Bytes of memory that `wordlab_lstm` needs.
+long wordlab_lstm_bytes(int set, int narrow, const Lstm* p) {
+#ifdef X86_SETS
+  if (set == 2 && narrow) return avx512::lstm_bytes<avx512::BFloat16>(*p);
+  if (set == 2) return avx512::lstm_bytes<avx512::Float32>(*p);
+  if (set == 1) return avx2::lstm_bytes<avx2::Float32>(*p);
+#endif
+  return portable::lstm_bytes<portable::Float32>(*p);
+}
+
+// See `Lstm`; forward, or back. 0: done; 1: threads were refused.
+int wordlab_lstm(int set, int narrow, const Lstm* p, char* memory, int back) {
+#ifdef X86_SETS
+  if (set == 2 && narrow) return avx512::lstm<avx512::BFloat16>(*p, memory, back);
+  if (set == 2) return avx512::lstm<avx512::Float32>(*p, memory, back);
+  if (set == 1) return avx2::lstm<avx2::Float32>(*p, memory, back);
+#endif
+  return portable::lstm<portable::Float32>(*p, memory, back);
 }
 
 // Bytes of memory that `wordlab_window` needs.

@@ -11,11 +11,14 @@ from functools import cache
 from typing import Literal
 
 import torch
+from torch import Tensor
 
 InstructionSet = Literal["portable", "avx2", "avx512"]
 
 SETS: tuple[InstructionSet, ...] = ("portable", "avx2", "avx512")
 """As the library numbers them."""
+MOST_THREADS = 256
+"""Of a kernel."""
 VARIABLE = "WORDLAB_NATIVE"
 """Environment variable: 0 for none, or the name of an instruction set."""
 
@@ -36,6 +39,15 @@ class Kernels:
     def usable(self) -> bool:
         """Whether there are kernels to use."""
         return self.library is not None and not self.reason
+
+    def serve(self, dtype: torch.dtype, *operands: Tensor) -> bool:
+        """Whether they take these operands, and products of this type."""
+        return (
+            self.usable
+            and all(x.device.type == "cpu" and x.dtype == torch.float32 for x in operands)
+            and dtype in (torch.float32, torch.bfloat16)
+            and (dtype == torch.float32 or self.instructions == "avx512")
+        )
 
     def __str__(self) -> str:
         if self.usable:
@@ -75,8 +87,8 @@ def _found() -> Kernels:
         library = ctypes.CDLL(spec.origin)
     except OSError as error:
         return Kernels(None, "portable", str(error))
-    for size in (library.wordlab_softmax_bytes, library.wordlab_window_bytes):
-        size.restype = ctypes.c_long
+    for name in ("softmax", "lstm", "window"):
+        getattr(library, f"wordlab_{name}_bytes").restype = ctypes.c_long
     best = SETS[library.wordlab_best()]
     if wanted in SETS[: SETS.index(best) + 1]:
         return Kernels(library, SETS[SETS.index(wanted)])

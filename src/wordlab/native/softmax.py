@@ -7,10 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from wordlab.native.library import SETS, Kernels
+from wordlab.native.library import MOST_THREADS, SETS, Kernels
 from wordlab.native.workspace import workspace
-
-MOST_THREADS = 256
 
 
 class _Problem(ctypes.Structure):
@@ -44,15 +42,6 @@ class Layer:
     unigram: Tensor | None = None
     smoothing: float = 0.0
     scale: float = 1.0
-
-
-def serves(kernels: Kernels, dtype: torch.dtype, *operands: Tensor) -> bool:
-    """Whether the kernel takes these operands, and products of this type."""
-    if not kernels.usable or not all(
-        x.device.type == "cpu" and x.dtype == torch.float32 for x in operands
-    ):
-        return False
-    return dtype == torch.float32 or (dtype == torch.bfloat16 and kernels.instructions == "avx512")
 
 
 def softmax(

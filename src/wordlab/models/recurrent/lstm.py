@@ -12,6 +12,8 @@ from wordlab.models.language_model import MODELS
 from wordlab.models.products import linear, weight_gradient
 from wordlab.models.recurrent.cell import Biases, Cell, State, rows_of_steps, wide
 from wordlab.models.recurrent.encoder import RecurrentSettings
+from wordlab.native import lstm as native
+from wordlab.native.library import kernels
 
 
 @MODELS.register("lstm")
@@ -47,8 +49,38 @@ class LstmCell(Cell):
         """See `Cell.recur`; a second bias is added to the first."""
         if self.bias_hidden is not None:
             a = a + self.bias_hidden
-        outputs: State = _Lstm.apply(a, hidden, *state, steps)  # type: ignore[no-untyped-call]
+        compiled = len(a) > 0 and kernels().serve(a.dtype, hidden, *state)
+        layer = _CompiledLstm if compiled else _Lstm
+        outputs: State = layer.apply(a, hidden, *state, steps)  # type: ignore[no-untyped-call]
         return outputs
+
+
+class _CompiledLstm(Function):
+    """The same as `_Lstm`, by the compiled kernel."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, a: Tensor, hidden: Tensor, h: Tensor, c: Tensor, steps: Sequence[int]
+    ) -> tuple[Tensor, Tensor]:
+        """Go forward in time; `a` [M, 4 n] becomes the gates."""
+        ctx.set_materialize_grads(False)
+        weight, h, c = (x.detach().contiguous() for x in (hidden, h, c))
+        layer = native.Layer(weight, h, c, tuple(steps), a.dtype)
+        walk = native.forward(kernels(), layer, wide(a).contiguous())
+        ctx.save_for_backward(layer.weight, layer.h, layer.c, *walk.arrays)
+        ctx.steps, ctx.dtype = layer.steps, layer.dtype
+        return walk.outputs, walk.cells
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor | None) -> tuple[Tensor | None, ...]:
+        """Go back in time."""
+        weight, h, c, *arrays = ctx.saved_tensors
+        layer = native.Layer(weight, h, c, ctx.steps, ctx.dtype)
+        walk = native.Walk(*arrays)
+        d_gates, dh, dc = native.backward(kernels(), layer, walk, *upstream)
+        d_all = d_gates.to(ctx.dtype)
+        d_weight = weight_gradient(d_all, walk.before.to(ctx.dtype)).to(weight.dtype)
+        return d_all, d_weight, dh, dc, None
 
 
 class _Lstm(Function):

@@ -1,0 +1,107 @@
+"""The compiled LSTM layer: what PyTorch's operations give, for every shape and instruction set."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from wordlab.models.recurrent.lstm import LstmCell
+from wordlab.native import library
+from wordlab.native.library import SETS, kernels, without_kernels
+
+COMPILED = kernels()
+pytestmark = pytest.mark.skipif(COMPILED.library is None, reason=str(COMPILED))
+
+HERE = SETS[: SETS.index(COMPILED.instructions) + 1]
+WAYS = [(name, "float32", 5e-6) for name in HERE]
+if "avx512" in HERE:
+    WAYS.append(("avx512", "bfloat16", 3e-2))
+
+
+def outcome(cell: LstmCell, x: Tensor, state: tuple[Tensor, ...], steps: list[int]) -> list[Tensor]:
+    """Both parts of the state, and all gradients of a sum that weighs each number its own way."""
+    leaves = [part.clone().requires_grad_() for part in (x, *state)]
+    cell.zero_grad()
+    outputs, cells = cell(leaves[0], steps, (leaves[1], leaves[2]))
+    draw = torch.Generator().manual_seed(5)
+    weigh = [torch.randn(part.shape, generator=draw) for part in (outputs, cells)]
+    ((outputs * weigh[0]).sum() + 0.1 * (cells * weigh[1]).sum()).backward()
+    gradients = [part.grad for part in (*leaves, *cell.parameters())]
+    return [outputs.detach(), cells.detach(), *(g.clone() for g in gradients if g is not None)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    steps=st.lists(st.integers(1, 30), min_size=1, max_size=8).map(lambda x: sorted(x)[::-1]),
+    units=st.integers(1, 40),
+    inputs=st.integers(1, 20),
+    way=st.sampled_from(WAYS),
+    threads=st.integers(1, 3),
+)
+def test_every_shape(
+    steps: list[int],
+    units: int,
+    inputs: int,
+    way: tuple[library.InstructionSet, str, float],
+    threads: int,
+) -> None:
+    instructions, precision, most = way
+    torch.manual_seed(units + 100 * inputs)
+    cell = LstmCell(inputs, units, precision=precision).train()  # type: ignore[arg-type]
+    x = torch.randn(sum(steps), inputs)
+    state = torch.randn(steps[0], units), torch.randn(steps[0], units)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            usable = replace(COMPILED, instructions=instructions, reason="")
+            patch.setattr("wordlab.models.recurrent.lstm.kernels", lambda: usable)
+            found = outcome(cell, x, state, steps)
+    finally:
+        torch.set_num_threads(before)
+    cell.precision = "float32"
+    with without_kernels():
+        true = outcome(cell, x, state, steps)
+    assert len(found) == len(true) == 8
+    for one, other in zip(found, true, strict=True):
+        assert float((one - other).abs().max()) < most * max(float(other.abs().max()), 1.0)
+
+
+def test_only_one_part_of_the_state_has_a_gradient() -> None:
+    cell = LstmCell(3, 5).train()
+    x, state = torch.randn(7, 3), (torch.zeros(3, 5), torch.zeros(3, 5))
+    found = []
+    for at in (0, 1):
+        for compiled in (True, False):
+            cell.zero_grad()
+            if compiled:
+                cell(x, [3, 2, 2], state)[at].sum().backward()
+            else:
+                with without_kernels():
+                    cell(x, [3, 2, 2], state)[at].sum().backward()
+            assert cell.weight_hidden.grad is not None
+            found.append(cell.weight_hidden.grad.clone())
+    torch.testing.assert_close(found[0], found[1])
+    torch.testing.assert_close(found[2], found[3])
+    assert not torch.allclose(found[0], found[2])
+
+
+def test_no_number_stays_none() -> None:
+    cell = LstmCell(3, 5)
+    x = torch.zeros(4, 3)
+    x[1, 2] = torch.nan
+    outputs, _ = cell(x, [2, 2], cell.zero_state(2))
+    assert outputs[1].isnan().all()
+    assert outputs[3].isnan().all()
+    assert not outputs[[0, 2]].isnan().any()
+
+
+def test_one_lane_does_not_see_another() -> None:
+    cell = LstmCell(4, 6)
+    x = torch.randn(20, 4)
+    whole, _ = cell(x, [10, 10], cell.zero_state(10))
+    alone, _ = cell(x[[3, 13]], [1, 1], cell.zero_state(1))
+    torch.testing.assert_close(whole[[3, 13]], alone)
