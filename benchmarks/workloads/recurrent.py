@@ -25,8 +25,12 @@ GATES = {"lstm": 4, "gru": 3, "elman": 1}
 PLAIN: dict[str, Any] = {"lstm": nn.LSTM, "gru": nn.GRU, "elman": nn.RNN}
 assert elman, gru
 assert lstm
-BLOCKS = {"lstm": [0, 1, 3, 2], "gru": [1, 0, 2], "elman": [0]}
-"""Our blocks in PyTorch's order."""
+BLOCKS = {
+    "lstm": [(0, 1), (1, 1), (3, 1), (2, 1)],
+    "gru": [(1, 1), (0, -1), (2, 1)],
+    "elman": [(0, 1)],
+}
+"""Our blocks in PyTorch's order, and their signs: of a GRU its update gate is 1 less ours."""
 
 
 class Plain(nn.Module):
@@ -132,7 +136,7 @@ def alike(kind: str, model: LanguageModel, units: int, layers: int) -> Plain:
                 ("bias_hh", "bias_hidden"),
             ):
                 rows = weights[f"{cell}.{name}"].chunk(len(BLOCKS[kind]))
-                together = torch.cat([rows[at] for at in BLOCKS[kind]])
+                together = torch.cat([sign * rows[at] for at, sign in BLOCKS[kind]])
                 made.cells.get_parameter(f"{theirs}_l{layer}").copy_(together)
     return made
 
