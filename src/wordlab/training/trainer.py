@@ -15,8 +15,9 @@ from wordlab.models.language_model import Loss
 from wordlab.training.averaging import WeightAverage
 from wordlab.training.optimizers import OptimizerSet
 from wordlab.training.progress import Epoch, Progress, Step
+from wordlab.training.ranks import ALONE, Ranks
 from wordlab.training.settings import TrainingSettings
-from wordlab.training.task import Examples, Judged, Task
+from wordlab.training.task import Examples, Task
 
 ROLLBACK_FACTOR = 0.5
 MOST_ROLLBACKS = 8
@@ -32,14 +33,18 @@ class Trainer:
     Args:
         task: its model begins with fresh weights, or with those of `best` and `progress` when
             resuming.
+        ranks: the processes that train it together; each has a trainer like this one.
     """
 
-    def __init__(self, task: Task, settings: TrainingSettings) -> None:
+    def __init__(self, task: Task, settings: TrainingSettings, ranks: Ranks = ALONE) -> None:
         self.task = task
         self.model = model = task.model
         self.settings = settings
+        self.ranks = ranks
         self.progress = Progress()
         self.stopped = False
+        self._asked_to_stop = False
+        ranks.same_weights(model)
         self._targets = task.targets(0)
         self._optimizer = OptimizerSet(settings.optimizer, model)
         if settings.clip is not None and self._optimizer.is_sparse:
@@ -57,12 +62,15 @@ class Trainer:
     # -- state ----------------------------------------------------------------------------
 
     def tensors(self) -> dict[str, Tensor]:
-        """What resuming needs beside `progress`: weights, average, optimiser, random state."""
+        """What resuming needs beside `progress`: weights, average, optimiser, random state.
+
+        All ranks must ask for it together.
+        """
         return {
             **{f"model.{k}": v for k, v in self.model.state_dict().items()},
             **{f"average.{k}": v for k, v in self._average.tensors().items()},
             **{f"optimizer.{k}": v for k, v in self._optimizer.tensors().items()},
-            **{f"state.{i}": part for i, part in enumerate(self._state)},
+            **{f"state.{i}": part for i, part in enumerate(self.ranks.joint_state(self._state))},
             "random": self._rng.get_state(),
         }
 
@@ -79,7 +87,8 @@ class Trainer:
         self._average.restore(parts["average"])
         self._optimizer.restore(parts["optimizer"])
         parts_of_state = sum(name.startswith("state.") for name in tensors)
-        self._state = tuple(tensors[f"state.{i}"] for i in range(parts_of_state))
+        state = tuple(tensors[f"state.{i}"] for i in range(parts_of_state))
+        self._state = self.ranks.own_state(state)
         self._rng.set_state(tensors["random"])
         self.progress = progress
         if progress.history:
@@ -92,8 +101,12 @@ class Trainer:
     # -- the loop -------------------------------------------------------------------------
 
     def stop(self) -> None:
-        """End after the batch under way; `progress` and `tensors` then allow to resume."""
-        self.stopped = True
+        """End after the batch under way; `progress` and `tensors` then allow to resume.
+
+        Of several ranks, any may be asked; all end when they have heard of it, a batch later.
+        """
+        self._asked_to_stop = True
+        self.stopped = self.stopped or self.ranks.size == 1
 
     def epochs(self, on_step: Callable[[Step], None] | None = None) -> Iterator[Epoch]:
         """Train, and yield each epoch when it is scored.
@@ -129,47 +142,62 @@ class Trainer:
         targets = self.task.targets(left_out)
         order = Order(settings.seed, progress.epoch)
         feed = self.task.batches(settings.batch, order, left_out)
-        device = next(self.model.parameters()).device
         self.model.train()
         for batch in islice(feed, progress.batch, None):
             began = time.perf_counter()
             factor = self._factor(progress.seen_targets / targets)
             self.task.at(self._share(progress.seen_targets / targets))
-            nats = self._step(batch.to(device), factor)
+            nats = self._step(batch, factor)
             if nats is None:
                 self._roll_back()
                 return False
             progress.batch += 1
             progress.seen_nats += nats
             progress.seen_targets += len(batch.targets)
-            progress.epoch_seconds += time.perf_counter() - began
+            took = time.perf_counter() - began
+            seconds, self.stopped = self.ranks.agree(took, self._asked_to_stop)
+            progress.epoch_seconds += seconds
             on_step(self._report(targets))
             if self.stopped and progress.seen_targets < targets:
                 return False
-            if settings.minutes is not None and self._seconds >= 60 * settings.minutes:
+            if settings.minutes is not None and progress.trained_seconds >= 60 * settings.minutes:
                 break
         return True
 
     def _step(self, batch: Examples, factor: float) -> float | None:
         """Update the weights on one batch; return its nats, or None if they have diverged."""
-        with torch.random.fork_rng(devices=[]):
-            torch.set_rng_state(self._rng.get_state())
-            loss: Loss = self.model(batch, self._state if batch.continues else ())
-            self._rng.set_state(torch.get_rng_state())
-        self._state = loss.state
-        value = float(loss.nats.detach())
-        if not loss.targets:
-            return value
-        if self._has_diverged(value, loss.targets):
-            return None
+        loss = self._loss(self.ranks.share(batch))
+        targets = len(batch.targets)
+        if not targets:
+            return 0.0
         self._optimizer.zero()
-        self._objective(loss).backward()  # type: ignore[no-untyped-call]
+        if loss is not None:
+            self._objective(loss, targets).backward()  # type: ignore[no-untyped-call]
+        value = self.ranks.add_up(self.model, 0.0 if loss is None else float(loss.nats.detach()))
+        if self._has_diverged(value, targets):
+            return None
         if self.settings.clip is not None:
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
         self._optimizer.step(factor)
         if self._averages():
             self._average.update()
         return value
+
+    def _loss(self, batch: Examples | None) -> Loss | None:
+        """Read what this rank has of a batch; None if that is nothing."""
+        if batch is None:
+            self._state = ()
+            return None
+        progress = self.progress
+        moment = (self.settings.seed, progress.epoch, progress.batch, progress.rollbacks)
+        self.ranks.draw_apart(self._rng, *moment)
+        with torch.random.fork_rng(devices=[]):
+            torch.set_rng_state(self._rng.get_state())
+            here = batch.to(next(self.model.parameters()).device)
+            loss: Loss = self.model(here, self._state if batch.continues else ())
+            self._rng.set_state(torch.get_rng_state())
+        self._state = loss.state
+        return loss
 
     def _averages(self) -> bool:
         """Whether the weights are averaged by now; once begun, it goes on."""
@@ -183,9 +211,13 @@ class Trainer:
         waited = 0 if best is None else progress.epoch - best.epoch
         return waited >= settings.averaging_stall
 
-    def _objective(self, loss: Loss) -> Tensor:
-        """What the step minimises: the mean nats or their sum, and the penalty."""
-        objective = loss.nats if self.settings.sum_targets else loss.nats / loss.targets
+    def _objective(self, loss: Loss, targets: int) -> Tensor:
+        """What the step minimises: the mean nats or their sum, and the penalty.
+
+        Args:
+            targets: of the whole batch, of which the loss may be a share's.
+        """
+        objective = loss.nats if self.settings.sum_targets else loss.nats / targets
         return objective if loss.penalty is None else objective + loss.penalty
 
     def _has_diverged(self, nats: float, targets: int) -> bool:
@@ -201,15 +233,11 @@ class Trainer:
         progress.judged_nats, progress.judged_targets = 0.0, 0
         return mean > DIVERGED * self.task.uniform_nats
 
-    @property
-    def _seconds(self) -> float:
-        return self.progress.seconds + self.progress.epoch_seconds
-
     def _share(self, of_epoch: float) -> float:
         """Share of the training that is done: by epochs or by minutes, whichever is further."""
         share = (self.progress.epoch + of_epoch) / self.settings.epochs
         if self.settings.minutes is not None:
-            share = max(share, self._seconds / (60 * self.settings.minutes))
+            share = max(share, self.progress.trained_seconds / (60 * self.settings.minutes))
         return min(share, 1.0)
 
     def _factor(self, of_epoch: float) -> float:
@@ -227,7 +255,7 @@ class Trainer:
             targets=targets,
             seen_nats=progress.seen_nats / max(progress.seen_targets, 1),
             tokens_per_second=progress.seen_targets / max(progress.epoch_seconds, 1e-9),
-            seconds=self._seconds,
+            seconds=progress.trained_seconds,
             share=self._share(progress.seen_targets / targets),
         )
 
@@ -261,10 +289,9 @@ class Trainer:
         factor = self._factor(1.0)
         with self._average.applied():
             self.model.eval()
-            judged = self.task.judge(self.settings.score_targets)
-            finite = math.isfinite(judged.validation_nats)
+            row = self.ranks.of_first(lambda: self._row(factor, began))
+            finite = math.isfinite(row.validation_nats)
             best = progress.best
-            row = self._row(judged, factor, time.perf_counter() - began)
             better = best is None or row.merit > best.merit
             if better and finite:
                 self._best = self._average.weights()
@@ -279,9 +306,10 @@ class Trainer:
         progress.epoch_seconds, progress.event = 0.0, ""
         return row
 
-    def _row(self, judged: Judged, factor: float, scoring: float) -> Epoch:
-        """What the epoch under way did, `scoring` the seconds that it took to judge it."""
+    def _row(self, factor: float, began: float) -> Epoch:
+        """Judge the epoch under way: what it did, its last part since `began`."""
         progress = self.progress
+        judged = self.task.judge(self.settings.score_targets)
         return Epoch(
             epoch=progress.epoch + 1,
             left_out=self.settings.left_out(progress.epoch),
@@ -292,7 +320,7 @@ class Trainer:
             validation_accuracy=judged.validation_accuracy,
             validation_f1=judged.validation_f1,
             seen_nats=progress.seen_nats / max(progress.seen_targets, 1),
-            seconds=progress.epoch_seconds + scoring,
+            seconds=progress.epoch_seconds + time.perf_counter() - began,
             tokens_per_second=progress.seen_targets / max(progress.epoch_seconds, 1e-9),
             rate=self.settings.optimizer.rate * factor,
             best=False,
