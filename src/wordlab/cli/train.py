@@ -27,7 +27,9 @@ def train(
     texts: Annotated[
         list[str], typer.Argument(help="Training text: files, .gz too, or - for standard input.")
     ] = [],  # noqa: B006
-    run: Annotated[Path, typer.Option("--run", "--run-folder", help="The run folder to make.")] = Path("run"),
+    run: Annotated[
+        Path, typer.Option("--run", "--run-folder", help="The run folder to make.")
+    ] = Path("run"),
     validation: Annotated[
         list[str],
         typer.Option("--validation", help="Validation text; without one, some is held out."),

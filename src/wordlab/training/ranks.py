@@ -1,6 +1,8 @@
 """The processes that train one model together: what each trains on, and what they agree on."""
 
 import os
+import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -9,12 +11,16 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 from torch import Tensor, distributed, nn
+from torch.distributed.distributed_c10d import PrefixStore, Store
+from torch.distributed.rendezvous import rendezvous
 
 from wordlab.errors import WordlabError
 from wordlab.training.gradient_sums import add_up_gradients
 from wordlab.training.task import Examples
 
 T = TypeVar("T")
+
+_PAUSE = 0.01
 
 PATIENCE = timedelta(days=7)
 """How long ranks wait for the first one while it prepares or scores a text."""
@@ -81,11 +87,33 @@ def joined() -> Iterator[Ranks]:
         yield ALONE
         return
     with _in_touch():
-        distributed.init_process_group(_backend())
+        store, rank, size = next(rendezvous("env://"))
+        store = PrefixStore(_name_of_start(store, rank, size), store)
+        distributed.init_process_group(_backend(), store=store, rank=rank, world_size=size)
     try:
         yield JoinedRanks()
     finally:
         distributed.destroy_process_group()
+
+
+def _name_of_start(store: Store, rank: int, size: int) -> str:
+    """A name that the ranks of this start have in common, and those of earlier ones had not.
+
+    After a restart, torchrun's store still holds the addresses of the ranks that are gone. The
+    first rank makes up a name and tells it to whoever calls, until all of today's have heard it.
+    """
+    own = uuid.uuid4().hex
+    if rank:
+        store.set(f"caller {rank}", own)
+        name: str = store.get(f"name for {own}").decode()
+        store.set(f"{name} heard by {rank}", "")
+        return name
+    for other in range(1, size):
+        while not store.check([f"{own} heard by {other}"]):
+            caller = store.get(f"caller {other}").decode()
+            store.set(f"name for {caller}", own)
+            time.sleep(_PAUSE)
+    return own
 
 
 def _backend() -> str:
@@ -101,8 +129,9 @@ def _in_touch() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
+        reason = str(error).splitlines()[0].split("] ", 1)[-1].split(". ")[0]
         raise WordlabError(
-            f"lost touch with another rank ({str(error).splitlines()[0]})",
+            f"lost touch with another rank ({reason})",
             where=f"rank {os.environ['RANK']}",
             mend="see what that one says; torchrun --max-restarts starts all of them again",
         ) from None
