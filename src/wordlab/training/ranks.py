@@ -6,17 +6,18 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, distributed, nn
-from torch.distributed.distributed_c10d import PrefixStore, Store
-from torch.distributed.rendezvous import rendezvous
 
 from wordlab.errors import WordlabError
 from wordlab.training.gradient_sums import add_up_gradients
 from wordlab.training.task import Examples
+
+if TYPE_CHECKING:
+    from torch.distributed.distributed_c10d import Store
 
 T = TypeVar("T")
 
@@ -83,9 +84,12 @@ def joined() -> Iterator[Ranks]:
     Raises:
         WordlabError: where they do not find each other.
     """
-    if not distributed.is_torchelastic_launched():
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
         yield ALONE
         return
+    from torch.distributed.distributed_c10d import PrefixStore
+    from torch.distributed.rendezvous import rendezvous
+
     with _in_touch():
         store, rank, size = next(rendezvous("env://"))
         store = PrefixStore(_name_of_start(store, rank, size), store)
@@ -96,7 +100,7 @@ def joined() -> Iterator[Ranks]:
         distributed.destroy_process_group()
 
 
-def _name_of_start(store: Store, rank: int, size: int) -> str:
+def _name_of_start(store: "Store", rank: int, size: int) -> str:
     """A name that the ranks of this start have in common, and those of earlier ones had not.
 
     After a restart, torchrun's store still holds the addresses of the ranks that are gone. The
