@@ -56,10 +56,15 @@ MOST_TRIES = 100
 
 @dataclass(frozen=True)
 class Trained:
-    """A network and the targets of its joint batch; dropout is off."""
+    """A network and the targets of its joint batch; dropout is off.
+
+    Attributes:
+        milliseconds: that a batch takes on two idle cores, about.
+    """
 
     model: NetworkSettings
     batch: int
+    milliseconds: int
 
     def build(self) -> LanguageModel:
         """With fresh weights."""
@@ -68,7 +73,9 @@ class Trained:
 
 TRAINED = {
     "feed-forward": Trained(
-        FeedforwardSettings(embedding=64, hidden=(128,), dropout=0.0, embedding_dropout=0.0), 512
+        FeedforwardSettings(embedding=64, hidden=(128,), dropout=0.0, embedding_dropout=0.0),
+        512,
+        20,
     ),
     "LSTM 2 x 200": Trained(
         LstmSettings(
@@ -80,6 +87,7 @@ TRAINED = {
             hidden_dropout=0.0,
         ),
         20 * 35,
+        60,
     ),
 }
 
@@ -260,26 +268,26 @@ NETWORKS = {"1 Gbit/s": (1e9, 100e-6), "10 Gbit/s": (1e10, 50e-6), "100 Gbit/s":
 """Bits a second and seconds until the first one arrives."""
 
 
-def expected_table(name: str, step_seconds: float) -> Table:
+def expected_table(name: str) -> Table:
     """Efficiency of 2 to 8 machines by formula.
 
     A ring sends each rank 2 (R - 1) / R of what is summed whole and (R - 1) times the rows, in
     2 (R - 1) turns; each of the five exchanges of a step waits for the network besides.
     """
     every, whole, rows = sent_bytes(name)
-    rows_of = []
+    step, rows_of = TRAINED[name].milliseconds / 1000, []
     for network, (bits, latency) in NETWORKS.items():
         efficiencies = []
         for ranks in (2, 4, 8):
             sent = 2 * (ranks - 1) / ranks * whole + (ranks - 1) * rows
             seconds = 8 * sent / bits + (2 * (ranks - 1) + 5) * latency
-            efficiencies.append(100 * step_seconds / (step_seconds + seconds))
+            efficiencies.append(100 * step / (step + seconds))
         rows_of.append((network, *efficiencies))
     return Table.of(
         f"{name}: share of the speed of as many machines, in %",
         ("network", *(Column(f"{ranks} machines", 0) for ranks in (2, 4, 8))),
         rows_of,
-        note=f"Each machine takes {1000 * step_seconds:.0f} ms for a batch of its own of "
+        note=f"Each machine takes {1000 * step:.0f} ms for a share of "
         f"{TRAINED[name].batch} targets. Gradients {every / 1e6:.1f} MB, summed whole "
         f"{whole / 1e6:.1f} MB, rows {rows / 1e6:.2f} MB a rank.",
     )
@@ -374,7 +382,6 @@ def main() -> None:
     parser.add_argument("--alone", type=float, default=1.0)
     parser.add_argument("--restart", action="store_true")
     parser.add_argument("--expected", action="store_true")
-    parser.add_argument("--step-seconds", type=float, default=0.02)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--work", choices=TRAINED, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -385,7 +392,7 @@ def main() -> None:
         found = restart()
         tables = [restart_table(found)]
     elif options.expected:
-        tables = [expected_table(name, options.step_seconds) for name in TRAINED]
+        tables = [expected_table(name) for name in TRAINED]
         found = {table.title: table.records() for table in tables}
     else:
         found = {name: speed(name, options) for name in TRAINED}

@@ -30,9 +30,10 @@ def add_up_gradients(model: nn.Module, nats: float) -> float:
         for (weight, table), lengths in zip(tables.items(), counts, strict=True)
         if weight in wanted and (table.sparse or 2 * sum(lengths) < len(weight))
     }
-    _add_up_whole([p for p in wanted if p not in in_rows])
+    whole = _Whole([p for p in wanted if p not in in_rows])
     for weight, lengths in in_rows.items():
         tables[weight].add_up(lengths)
+    whole.finish()
     return float(heads[:, 0].sum())
 
 
@@ -43,22 +44,28 @@ def _gathered(value: Tensor) -> list[Tensor]:
     return found
 
 
-def _add_up_whole(parameters: list[Tensor]) -> None:
-    """Add up dense gradients; a rank without one has zeros."""
-    gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
-    small = [gradient for gradient in gradients if gradient.numel() < LARGE]
-    sent = [gradient for gradient in gradients if gradient.numel() >= LARGE]
-    if small:
-        together = torch.cat([gradient.flatten() for gradient in small])
-        sent.append(together)
-    for work in [distributed.all_reduce(gradient, async_op=True) for gradient in sent]:
-        work.wait()
-    if small:
-        sums = torch.split(together, [gradient.numel() for gradient in small])
-        for gradient, total in zip(small, sums, strict=True):
+class _Whole:
+    """Dense gradients, sent whole; a rank without one has zeros. Sending begins at once."""
+
+    def __init__(self, parameters: list[Tensor]) -> None:
+        self._parameters = parameters
+        self._gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+        self._small = [gradient for gradient in self._gradients if gradient.numel() < LARGE]
+        flat = [gradient.flatten() for gradient in self._small]
+        self._together = torch.cat(flat) if flat else torch.empty(0)
+        sent = [gradient for gradient in self._gradients if gradient.numel() >= LARGE]
+        sent += [self._together] if self._small else []
+        self._works = [distributed.all_reduce(gradient, async_op=True) for gradient in sent]
+
+    def finish(self) -> None:
+        """Wait for the sums, and put them in place."""
+        for work in self._works:
+            work.wait()
+        sums = torch.split(self._together, [gradient.numel() for gradient in self._small])
+        for gradient, total in zip(self._small, sums, strict=True):
             gradient.copy_(total.view_as(gradient))
-    for parameter, gradient in zip(parameters, gradients, strict=True):
-        parameter.grad = gradient
+        for parameter, gradient in zip(self._parameters, self._gradients, strict=True):
+            parameter.grad = gradient
 
 
 @dataclass(frozen=True)
