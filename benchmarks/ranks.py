@@ -5,8 +5,8 @@
     python benchmarks/ranks.py --expected
 
 Both train the same network on the same joint batches through the package's own loop, by turns; the
-one whose turn it is not waits for its standard input. `--alone` repeats rounds in which other
-programs had more than this share of the processors. `--restart` starts two ranks by torchrun,
+one whose turn it is not waits for its standard input. `--alone` waits for rounds in which other
+programs have no more than this share of the processors. `--restart` starts two ranks by torchrun,
 kills one, and compares the losses from there on with those of two that nothing disturbed.
 `--expected` works out what the sums of gradients cost on slower networks.
 """
@@ -52,6 +52,7 @@ WORDS, START, END = 10_000, 1, 2
 TOKENS = 400_000
 WARMING_STEPS = 5
 MOST_TRIES = 100
+LOOK_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -152,14 +153,14 @@ class Team:
 
     def round(self) -> tuple[float, float]:
         """Seconds of a round, and the share of the processors that other programs had in it."""
-        began, (busy, _idle), own = time.perf_counter(), _machine_seconds(), self._own_seconds()
+        began, busy, own = time.perf_counter(), _machine_seconds(), self._own_seconds()
         for process in self.processes:
             assert process.stdin is not None
             process.stdin.write("\n")
             process.stdin.flush()
         seconds = self._answer()
         elapsed = time.perf_counter() - began
-        others = _machine_seconds()[0] - busy - (self._own_seconds() - own)
+        others = _machine_seconds() - busy - (self._own_seconds() - own)
         return seconds, max(others, 0.0) / (elapsed * (os.cpu_count() or 1))
 
     def close(self) -> None:
@@ -176,12 +177,20 @@ class Team:
         return sum(int(x) for row in rows for x in row.split()[11:13]) / os.sysconf("SC_CLK_TCK")
 
 
-def _machine_seconds() -> tuple[float, float]:
-    """Seconds that the processors worked and rested."""
+def _machine_seconds() -> float:
+    """Seconds that the processors have worked."""
     fields = [int(x) for x in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
-    idle = fields[3] + fields[4]
-    tick = os.sysconf("SC_CLK_TCK")
-    return (sum(fields) - idle) / tick, idle / tick
+    return (sum(fields) - fields[3] - fields[4]) / os.sysconf("SC_CLK_TCK")
+
+
+def _wait_until(alone: float) -> None:
+    """Wait until the processors rest but for this share of them; ours do by then."""
+    while True:
+        busy = _machine_seconds()
+        time.sleep(LOOK_SECONDS)
+        share = (_machine_seconds() - busy) / LOOK_SECONDS / (os.cpu_count() or 1)
+        if share <= alone:
+            return
 
 
 def _free_port() -> int:
@@ -203,12 +212,13 @@ def speed(name: str, options: argparse.Namespace) -> dict[str, Any]:
         for _ in range(MOST_TRIES):
             found = {}
             for turn in turns:
-                time.sleep(0.2)  # threads of the other one may still look for work
+                _wait_until(options.alone)
                 found[turn] = teams[turn].round()
             others = max(share for _, share in found.values())
             if others <= options.alone:
                 break
         shares.append(others)
+        print(f"{name}: round {number + 1}, others had {100 * others:.0f} %", file=sys.stderr)
         for turn, (seconds, _) in found.items():
             rates[turn].append(TRAINED[name].batch * options.steps / seconds)
     for team in teams.values():
