@@ -129,6 +129,22 @@ def test_the_example_of_tagging_without_wordlab_runs(
         assert example["tags"](row) == [next(own) for _ in row]
 
 
+def test_the_examples_of_scaling_can_be_read() -> None:
+    page = (ROOT / "docs" / "scaling.md").read_text()
+    (formula,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        exec(compile(formula, "scaling.md", "exec"), {})
+    of_two = re.search(r"10 Gbit/s +(\d+)", page)
+    assert of_two is not None
+    assert round(100 * float(printed.getvalue())) == int(of_two[1])
+    for script in re.findall(r"```sh\n(.*?)```", page, flags=re.DOTALL):
+        subprocess.run(["sh", "-n"], input=script, text=True, check=True)
+    yaml = pytest.importorskip("yaml")
+    for example in re.findall(r"```yaml\n(.*?)```", page, flags=re.DOTALL):
+        kinds = [part["kind"] for part in yaml.safe_load_all(example)]
+        assert kinds == ["Service", "Job"]
+
+
 def test_recipes_are_valid_and_say_what_they_reached() -> None:
     for name in RECIPES:
         recipe = read_recipe(name)

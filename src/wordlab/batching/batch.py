@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from wordlab.batching.packing import Packing
 from wordlab.corpus.store import Ids, TokenStore
 
 
@@ -28,6 +29,7 @@ class Batch:
         steps: how many sequences have a token at each time, falling; empty for windows.
         counted: the inputs whose successor is a target, int64 [N]; None: all of them, in order.
         continues: whether the sequences go on where those of the batch before it ended.
+        whole: `steps` of the batch that this is a share of; empty where it is no share.
     """
 
     inputs: Tensor
@@ -38,6 +40,7 @@ class Batch:
     steps: tuple[int, ...] = ()
     counted: Tensor | None = None
     continues: bool = False
+    whole: tuple[int, ...] = ()
 
     def past(self, length: int) -> NDArray[np.int64]:
         """The last ids before each target, the latest last; -1 where there is none. [N, length]"""
@@ -46,6 +49,41 @@ class Batch:
         known = places >= first[:, None]
         ids = np.asarray(self.text[np.where(known, places, 0)]).astype(np.int64)
         return np.where(known, ids, -1)
+
+    def share(self, rank: int, ranks: int) -> "Batch | None":
+        """What one of several ranks trains on: every so many-th window or sequence; None: nothing.
+
+        Sequences that go on are the first of a batch, so that each stays with its rank.
+        """
+        if not self.steps:
+            here = slice(rank, None, ranks)
+            if len(self.targets) <= rank:
+                return None
+            since = self.since if self.since is None else self.since[here]
+            return replace(
+                self,
+                inputs=self.inputs[here],
+                targets=self.targets[here],
+                positions=self.positions[here],
+                since=since,
+            )
+        own, steps = Packing.from_steps(self.steps).share(rank, ranks)
+        if not steps:
+            return None
+        rows = np.arange(len(own)) if self.counted is None else self.counted.numpy()
+        mine = own[rows]
+        chosen = torch.from_numpy(mine)
+        place = np.cumsum(own) - 1
+        return replace(
+            self,
+            inputs=self.inputs[torch.from_numpy(own)],
+            targets=self.targets[chosen],
+            positions=self.positions[mine],
+            since=self.since if self.since is None else self.since[mine],
+            steps=steps,
+            counted=None if self.counted is None else torch.from_numpy(place[rows[mine]]),
+            whole=self.steps,
+        )
 
     def to(self, device: torch.device) -> "Batch":
         """The batch on a device."""

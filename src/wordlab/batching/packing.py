@@ -67,6 +67,16 @@ class Packing:
         time = np.arange(len(self.time)) - begins[sequence]
         return self.firsts[time] + sequence
 
+    def share(self, rank: int, ranks: int) -> tuple[NDArray[np.bool_], tuple[int, ...]]:
+        """Deal the sequences out in turn: whether each token is this rank's, and its own steps.
+
+        >>> own, steps = Packing.of(np.array([3, 2, 1])).share(0, 2)
+        >>> own.tolist(), steps
+        ([True, False, True, True, False, True], (2, 1, 1))
+        """
+        steps = (self.steps - rank + ranks - 1) // ranks
+        return self.sequence % ranks == rank, tuple(steps[steps > 0].tolist())
+
     @property
     def lasts(self) -> Indices:
         """The packed place of each sequence's last token. [S]"""

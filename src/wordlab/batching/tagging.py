@@ -75,6 +75,20 @@ class TagBatch:
         """Where each word stands."""
         return Packing.from_steps(self.steps)
 
+    def share(self, rank: int, ranks: int) -> "TagBatch | None":
+        """What one of several ranks trains on: every so many-th sentence; None: nothing."""
+        own, steps = self.packing.share(rank, ranks)
+        if not steps:
+            return None
+        chosen = torch.from_numpy(own)
+        return TagBatch(
+            self.table,
+            self.words[chosen],
+            self.targets[chosen],
+            steps,
+            self.sentences[rank::ranks],
+        )
+
     def to(self, device: torch.device) -> "TagBatch":
         """The batch on a device."""
         if device.type == "cpu":
@@ -115,6 +129,15 @@ class WindowBatch(TagBatch):
     Attributes:
         words: rows of the table and of the markers, window after window. [M (2 radius + 1)]
     """
+
+    def share(self, rank: int, ranks: int) -> "WindowBatch | None":
+        """Every so many-th word, with its window."""
+        targets = self.targets[rank::ranks]
+        if not len(targets):
+            return None
+        windows = self.words.view(len(self.targets), -1)[rank::ranks]
+        chosen = self.sentences[rank::ranks]
+        return WindowBatch(self.table, windows.flatten(), targets, (len(targets),), chosen)
 
     def neighbours(self, radius: int) -> Tensor:
         """Each word's window. [M, 2 radius + 1]"""

@@ -50,6 +50,13 @@ def train_and_show(training: KeptTraining[R]) -> R:
     return training.finish()
 
 
+def train_along(training: KeptTraining[Any]) -> None:
+    """Train to the end beside the first rank, which shows how it goes."""
+    with _stop_on_interrupt(training):
+        for _ in training.epochs():
+            pass
+
+
 @contextmanager
 def _stop_on_interrupt(training: KeptTraining[R]) -> Iterator[list[int]]:
     """Let the batch under way finish at the first Ctrl-C; a second one interrupts at once."""

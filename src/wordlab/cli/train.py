@@ -11,6 +11,7 @@ from wordlab.cli.terminal import Json, Overrides, note, show, show_json
 if TYPE_CHECKING:
     from wordlab.runs.tagger_training import TaggerTraining
     from wordlab.runs.training_run import TrainingRun
+    from wordlab.training.ranks import Ranks
 
 TaskOption = Annotated[
     str, typer.Option("--task", help="language-model, or tagger: the texts are labelled.")
@@ -26,7 +27,9 @@ def train(
     texts: Annotated[
         list[str], typer.Argument(help="Training text: files, .gz too, or - for standard input.")
     ] = [],  # noqa: B006
-    run: Annotated[Path, typer.Option("--run", help="The run folder to make.")] = Path("run"),
+    run: Annotated[
+        Path, typer.Option("--run", "--run-folder", help="The run folder to make.")
+    ] = Path("run"),
     validation: Annotated[
         list[str],
         typer.Option("--validation", help="Validation text; without one, some is held out."),
@@ -43,30 +46,35 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Train a model and keep it, with all that is needed to use it, in a run folder."""
+    from wordlab.training.ranks import joined
+
     data = given_settings(
         config, overrides, texts, validation, task=task, minutes=minutes, seed=seed
     )
     source = str(config) if config else "--set"
-    train_and_summarise(started(data, run, source=source), as_json=as_json)
+    with joined() as ranks:
+        train_and_summarise(started(data, run, source=source, ranks=ranks), as_json=as_json)
 
 
-def started(data: dict[str, Any], run: Path, *, source: str) -> "TrainingRun | TaggerTraining":
+def started(
+    data: dict[str, Any], run: Path, *, source: str, ranks: "Ranks | None" = None
+) -> "TrainingRun | TaggerTraining":
     """Begin the training that settings describe, of a language model or of a tagger.
 
     Args:
         source: where the settings came from, for messages.
+        ranks: the processes that train together; the others follow the first one.
     """
     from wordlab.cli.progress import reading_shown
-    from wordlab.runs.opening import settings_of
-    from wordlab.runs.settings import RunSettings
-    from wordlab.runs.tagger_training import TaggerTraining
-    from wordlab.runs.training_run import TrainingRun
+    from wordlab.runs.opening import follow_run, settings_of, start_run
+    from wordlab.training.ranks import ALONE
 
+    ranks = ranks or ALONE
+    if ranks.rank:
+        return follow_run(run, ranks)
     settings = settings_of(data, source)
     with reading_shown([*settings.data.train, *settings.data.validation]):
-        if isinstance(settings, RunSettings):
-            return TrainingRun.start(settings, run)
-        return TaggerTraining.start(settings, run)
+        return start_run(settings, run, ranks)
 
 
 def given_settings(
@@ -104,12 +112,18 @@ def train_and_summarise(
 ) -> None:
     """Train, then print the kept model's figures on the validation text and where the run lies.
 
+    Of several ranks, the first one prints.
+
     Args:
         sentences: how many a language model is to generate and print, too.
         beside: a document's figures of a tagger, to be shown beside the tagger's own.
     """
+    from wordlab.cli.progress import train_along
     from wordlab.runs.training_run import TrainingRun
 
+    if training.ranks.rank:
+        train_along(training)
+        return
     for line in training.notes:
         note(f"note: {line}")
     if isinstance(training, TrainingRun):

@@ -1,7 +1,6 @@
 """A training whose run folder is kept up to date: checkpoints, weights, history."""
 
 import json
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from wordlab.runs.history import write_history
 from wordlab.runs.model_files import MODEL
 from wordlab.runs.run import CHECKPOINT
 from wordlab.training.progress import Epoch, Progress, Step
+from wordlab.training.ranks import ALONE, Ranks
 from wordlab.training.settings import TrainingSettings
 
 
@@ -52,12 +52,14 @@ class KeptTraining(ABC, Generic[R]):
         path: of the run folder.
         trainer: what trains.
         notes: what a user may want to know before it begins.
+        ranks: the processes that train together; the first one alone writes to the folder.
     """
 
     path: Path
     trainer: AnyTrainer
     settings: TrainingSettings
     notes: tuple[str, ...] = ()
+    ranks: Ranks = ALONE
     _saved: float
 
     @property
@@ -71,29 +73,36 @@ class KeptTraining(ABC, Generic[R]):
 
     def epochs(self, on_step: Callable[[Step], None] | None = None) -> Iterator[Epoch]:
         """Train and yield each epoch when its weights and history are on disk."""
-        self._saved = time.monotonic()
+        self._saved = self.trainer.progress.trained_seconds
 
         def step(report: Step) -> None:
             if on_step is not None:
                 on_step(report)
-            due = time.monotonic() - self._saved >= self.settings.checkpoint_seconds
+            # By the time of training, which all ranks have the same; they save together.
+            due = report.seconds - self._saved >= self.settings.checkpoint_seconds
             if due or self.trainer.stopped:
                 self.save_checkpoint()
 
         for epoch in self.trainer.epochs(step):
-            if epoch.best:
-                about = {**self.metadata, "epoch": str(epoch.epoch)}
-                write_tensors(self.path / MODEL, self.trainer.best_weights(), about)
-            write_history(self.path, self.trainer.progress.history)
+            if self.ranks.rank == 0:
+                self._keep(epoch)
             self.save_checkpoint()
             yield epoch
 
+    def _keep(self, epoch: Epoch) -> None:
+        """Write what an epoch did, and its weights if they are the best."""
+        if epoch.best:
+            about = {**self.metadata, "epoch": str(epoch.epoch)}
+            write_tensors(self.path / MODEL, self.trainer.best_weights(), about)
+        write_history(self.path, self.trainer.progress.history)
+
     def save_checkpoint(self) -> None:
-        """Write all that resuming needs, as one file that replaces the last."""
-        progress = json.dumps(self.trainer.progress.as_json())
-        about = {**self.metadata, "progress": progress}
-        write_tensors(self.path / CHECKPOINT, self.trainer.tensors(), about)
-        self._saved = time.monotonic()
+        """Write all that resuming needs, as one file that replaces the last; all ranks call it."""
+        tensors, progress = self.trainer.tensors(), self.trainer.progress
+        if self.ranks.rank == 0:
+            about = {**self.metadata, "progress": json.dumps(progress.as_json())}
+            write_tensors(self.path / CHECKPOINT, tensors, about)
+        self._saved = progress.trained_seconds
 
     def go_on(self) -> None:
         """Take back the state of the last checkpoint, if there is one.

@@ -37,6 +37,7 @@ from wordlab.runs.tagger_run import (
 )
 from wordlab.runs.tagger_settings import TaggerRunSettings
 from wordlab.training.progress import Epoch
+from wordlab.training.ranks import ALONE, Ranks
 from wordlab.training.tagging import Tagging
 from wordlab.training.trainer import Trainer
 
@@ -47,8 +48,15 @@ class TaggerTraining(KeptTraining[TaggerRun]):
     Make one with `start` or `resume`, and go through `epochs()`.
     """
 
-    def __init__(self, run: TaggerRun, vectors: Tensor | None, notes: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        run: TaggerRun,
+        vectors: Tensor | None,
+        notes: Sequence[str] = (),
+        ranks: Ranks = ALONE,
+    ) -> None:
         self.run = run
+        self.ranks = ranks
         self.path = run.path
         self.notes = tuple(notes)
         self.settings = run.settings.training
@@ -69,7 +77,7 @@ class TaggerTraining(KeptTraining[TaggerRun]):
             run.tag_set,
             run.settings.model.drawn_radius,
         )
-        self.trainer: Trainer = Trainer(task, self.settings)
+        self.trainer: Trainer = Trainer(task, self.settings, ranks)
 
     @cached_property
     def metadata(self) -> Mapping[str, str]:
@@ -85,11 +93,13 @@ class TaggerTraining(KeptTraining[TaggerRun]):
         *,
         train: Sequence[LabelledSentence] | None = None,
         validation: Sequence[LabelledSentence] | None = None,
+        ranks: Ranks = ALONE,
     ) -> "TaggerTraining":
         """Read the texts and lay out a new run folder.
 
         Args:
             train, validation: sentences in place of the files that `settings.data` names.
+            ranks: the processes that train together; this is the first one, the others `follow`.
 
         Raises:
             WordlabError: where the folder holds something already, or a text cannot be read or
@@ -111,71 +121,12 @@ class TaggerTraining(KeptTraining[TaggerRun]):
             notes.append(f"{len(validation):,} sentences are held out by {by} for validation")
         vectors = _vectors(settings.features.vectors)
         with filling(folder):
-            return cls._laid_out(settings, folder, train, validation, vectors, notes)
+            matrix = _lay_out(settings, folder, train, validation, vectors, notes, ranks.size)
+            ranks.meet()
+            return cls(TaggerRun.load(folder), matrix, notes, ranks)
 
     @classmethod
-    def _laid_out(
-        cls,
-        settings: TaggerRunSettings,
-        folder: Path,
-        train: Sequence[LabelledSentence],
-        validation: Sequence[LabelledSentence],
-        vectors: WordVectors | None,
-        notes: list[str],
-    ) -> "TaggerTraining":
-        """Fill a new folder with all but weights."""
-        types = tuple(sorted({span.type for sentence in train for span in sentence.spans}))
-        if not types:
-            raise WordlabError(
-                "there is no entity in the training text",
-                where=", ".join(settings.data.train),
-                mend="give labelled sentences with entities",
-            )
-        new = {span.type for sentence in validation for span in sentence.spans} - set(types)
-        if new:
-            notes.append(f"types never seen in training cannot be found: {', '.join(sorted(new))}")
-        features = settings.features
-        lexicon = Lexicon.of_words(
-            (word for sentence in train for word in sentence.words),
-            form=features.form,
-            features=list(features.names),
-            letters=bool(features.letters),
-            min_count=features.min_count,
-            min_feature_count=features.min_feature_count,
-            known=vectors.words if vectors else (),
-        )
-        tags = TagSet(settings.scheme, types)
-        write_lexicon(folder, lexicon, tags)
-        (folder / CORPUS).mkdir()
-        prints = {}
-        for name, text in (("train", train), ("validation", validation)):
-            lines = "".join(sentence_lines(text)).encode()
-            write_whole(folder / CORPUS / f"{name}.jsonl", lines)
-            prints[name] = {"sentences": len(text), "sha256": hashlib.sha256(lines).hexdigest()}
-        matrix = None
-        if vectors is not None:
-            matrix = _begun(folder, lexicon, vectors)
-            notes += vectors.notes
-            notes += [_coverage(lexicon, vectors, train, validation)]
-        write_json(
-            folder / ENVIRONMENT,
-            {
-                **describe_environment(),
-                "data": {
-                    "train": {"files": settings.data.train, **prints["train"]},
-                    "validation": {
-                        "files": settings.data.validation or "held out",
-                        **prints["validation"],
-                    },
-                },
-            },
-        )
-        # Last: a folder with settings is a run folder.
-        write_json(folder / SETTINGS, settings.model_dump(mode="json"))
-        return cls(TaggerRun.load(folder), matrix, notes)
-
-    @classmethod
-    def resume(cls, path: str | Path) -> "TaggerTraining":
+    def resume(cls, path: str | Path, ranks: Ranks = ALONE) -> "TaggerTraining":
         """Go on where the last checkpoint stands, or from the start if there is none."""
         run = TaggerRun.load(path)
         if not (run.path / CORPUS).exists():
@@ -184,7 +135,7 @@ class TaggerTraining(KeptTraining[TaggerRun]):
                 where=str(path),
                 mend="resume the folder that it was copied or exported from",
             )
-        self = cls(run, run.vectors())
+        self = cls(run, run.vectors(), ranks=ranks)
         self.go_on()
         return self
 
@@ -195,6 +146,68 @@ class TaggerTraining(KeptTraining[TaggerRun]):
         write_json(self.path / CALIBRATION, {"temperature": temperature})
         run.model.output.temperature = temperature
         return run
+
+
+def _lay_out(
+    settings: TaggerRunSettings,
+    folder: Path,
+    train: Sequence[LabelledSentence],
+    validation: Sequence[LabelledSentence],
+    vectors: WordVectors | None,
+    notes: list[str],
+    ranks: int,
+) -> Tensor | None:
+    """Fill a new folder with all but weights; add to the notes, return the vectors."""
+    types = tuple(sorted({span.type for sentence in train for span in sentence.spans}))
+    if not types:
+        raise WordlabError(
+            "there is no entity in the training text",
+            where=", ".join(settings.data.train),
+            mend="give labelled sentences with entities",
+        )
+    new = {span.type for sentence in validation for span in sentence.spans} - set(types)
+    if new:
+        notes.append(f"types never seen in training cannot be found: {', '.join(sorted(new))}")
+    features = settings.features
+    lexicon = Lexicon.of_words(
+        (word for sentence in train for word in sentence.words),
+        form=features.form,
+        features=list(features.names),
+        letters=bool(features.letters),
+        min_count=features.min_count,
+        min_feature_count=features.min_feature_count,
+        known=vectors.words if vectors else (),
+    )
+    tags = TagSet(settings.scheme, types)
+    write_lexicon(folder, lexicon, tags)
+    (folder / CORPUS).mkdir()
+    prints = {}
+    for name, text in (("train", train), ("validation", validation)):
+        lines = "".join(sentence_lines(text)).encode()
+        write_whole(folder / CORPUS / f"{name}.jsonl", lines)
+        prints[name] = {"sentences": len(text), "sha256": hashlib.sha256(lines).hexdigest()}
+    matrix = None
+    if vectors is not None:
+        matrix = _begun(folder, lexicon, vectors)
+        notes += vectors.notes
+        notes += [_coverage(lexicon, vectors, train, validation)]
+    write_json(
+        folder / ENVIRONMENT,
+        {
+            **describe_environment(),
+            "ranks": ranks,
+            "data": {
+                "train": {"files": settings.data.train, **prints["train"]},
+                "validation": {
+                    "files": settings.data.validation or "held out",
+                    **prints["validation"],
+                },
+            },
+        },
+    )
+    # Last: a folder with settings is a run folder.
+    write_json(folder / SETTINGS, settings.model_dump(mode="json"))
+    return matrix
 
 
 def _known_types(sentences: Sequence[LabelledSentence], tags: TagSet) -> list[LabelledSentence]:

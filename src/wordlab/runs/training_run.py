@@ -22,6 +22,7 @@ from wordlab.runs.settings import RunSettings
 from wordlab.training.counting import CountTrainer
 from wordlab.training.language_modelling import LanguageModelling
 from wordlab.training.progress import Epoch
+from wordlab.training.ranks import ALONE, Ranks
 from wordlab.training.trainer import Trainer
 
 
@@ -31,8 +32,9 @@ class TrainingRun(KeptTraining[Run]):
     Make one with `start` or `resume`, and go through `epochs()`.
     """
 
-    def __init__(self, run: Run, notes: Sequence[str] = ()) -> None:
+    def __init__(self, run: Run, notes: Sequence[str] = (), ranks: Ranks = ALONE) -> None:
         self.run = run
+        self.ranks = ranks
         self.path = run.path
         self.notes = tuple(notes)
         self.settings = run.settings.training
@@ -47,7 +49,7 @@ class TrainingRun(KeptTraining[Run]):
         else:
             network = fresh_network(settings, run.vocabulary)
             task = LanguageModelling(network, *texts, self.settings, types)
-            self.trainer = Trainer(task, self.settings)
+            self.trainer = Trainer(task, self.settings, ranks)
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -62,11 +64,13 @@ class TrainingRun(KeptTraining[Run]):
         *,
         train: Text | None = None,
         validation: Text | None = None,
+        ranks: Ranks = ALONE,
     ) -> "TrainingRun":
         """Prepare the texts and lay out a new run folder.
 
         Args:
             train, validation: texts in place of those that `settings.data` names.
+            ranks: the processes that train together; this is the first one, the others `follow`.
 
         Raises:
             WordlabError: where the folder holds something already, or a text cannot be read.
@@ -81,56 +85,59 @@ class TrainingRun(KeptTraining[Run]):
         if validation is None and settings.data.validation:
             validation = read_text(settings.data.validation)
         with filling(folder):
-            return cls._laid_out(settings, folder, train, validation)
+            notes = _lay_out(settings, folder, train, validation, ranks.size)
+            ranks.meet()
+            return cls(Run.load(folder), notes, ranks)
 
     @classmethod
-    def _laid_out(
-        cls, settings: RunSettings, folder: Path, train: Text, validation: Text | None
-    ) -> "TrainingRun":
-        """Fill a new folder with all but weights."""
-        others = {}
-        if validation is not None:
-            layout = settings.data.validation_layout or settings.text.layout
-            own = settings.text.model_copy(update={"layout": layout})
-            others = {"validation": validation.with_settings(own)}
-        corpus = prepare(
-            train.with_settings(settings.text),
-            others,
-            settings.vocabulary,
-            folder / CORPUS,
-            hold_out=0.0 if validation else settings.data.hold_out,
-            seed=settings.training.seed,
-        )
-        corpus.vocabulary.save(folder / VOCABULARY)
-        write_json(
-            folder / ENVIRONMENT,
-            {
-                **describe_environment(),
-                "data": {
-                    "train": train.name,
-                    "validation": validation.name if validation else "held out",
-                    **{name: asdict(store.header) for name, store in corpus.stores.items()},
-                    "types": corpus.types,
-                },
-            },
-        )
-        # Last: a folder with settings is a run folder.
-        write_json(folder / SETTINGS, settings.model_dump(mode="json"))
-        return cls(Run.load(folder), corpus.notes(settings.vocabulary))
-
-    @classmethod
-    def resume(cls, path: str | Path) -> "TrainingRun":
+    def resume(cls, path: str | Path, ranks: Ranks = ALONE) -> "TrainingRun":
         """Go on where the last checkpoint stands, or from the start if there is none."""
         folder = Path(path)
         if (folder / MIXTURE).exists():
             raise WordlabError("is a mixture: its members are trained", where=str(path))
-        self = cls(Run.load(path))
+        self = cls(Run.load(path), ranks=ranks)
         self.go_on()
         return self
 
     def finish(self) -> Run:
         """Open the run anew, with what was trained."""
         return Run.load(self.run.path)
+
+
+def _lay_out(
+    settings: RunSettings, folder: Path, train: Text, validation: Text | None, ranks: int
+) -> Sequence[str]:
+    """Fill a new folder with all but weights; return the notes."""
+    others = {}
+    if validation is not None:
+        layout = settings.data.validation_layout or settings.text.layout
+        own = settings.text.model_copy(update={"layout": layout})
+        others = {"validation": validation.with_settings(own)}
+    corpus = prepare(
+        train.with_settings(settings.text),
+        others,
+        settings.vocabulary,
+        folder / CORPUS,
+        hold_out=0.0 if validation else settings.data.hold_out,
+        seed=settings.training.seed,
+    )
+    corpus.vocabulary.save(folder / VOCABULARY)
+    write_json(
+        folder / ENVIRONMENT,
+        {
+            **describe_environment(),
+            "ranks": ranks,
+            "data": {
+                "train": train.name,
+                "validation": validation.name if validation else "held out",
+                **{name: asdict(store.header) for name, store in corpus.stores.items()},
+                "types": corpus.types,
+            },
+        },
+    )
+    # Last: a folder with settings is a run folder.
+    write_json(folder / SETTINGS, settings.model_dump(mode="json"))
+    return corpus.notes(settings.vocabulary)
 
 
 def train(

@@ -79,6 +79,11 @@ class Progress:
         return cls(**{**data, "history": [Epoch(**row) for row in data["history"]]})
 
     @property
+    def trained_seconds(self) -> float:
+        """Training time so far."""
+        return self.seconds + self.epoch_seconds
+
+    @property
     def best(self) -> Epoch | None:
         """The epoch that was best on the validation text so far."""
         return max(self.history, key=lambda row: row.merit, default=None)

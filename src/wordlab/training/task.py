@@ -27,6 +27,9 @@ class Examples(Protocol):
     def continues(self) -> bool:
         """Whether it goes on where the batch before it ended."""
 
+    def share(self, rank: int, ranks: int) -> Self | None:
+        """What one of several ranks trains on; None where that is nothing."""
+
     def to(self, device: torch.device) -> Self:
         """The batch on a device."""
 

@@ -16,8 +16,9 @@ from wordlab.models.language_model import Loss
 from wordlab.training.averaging import WeightAverage
 from wordlab.training.optimizers import OptimizerSet
 from wordlab.training.progress import Epoch, Progress, Step
+from wordlab.training.ranks import ALONE, Ranks
 from wordlab.training.settings import TrainingSettings
-from wordlab.training.task import Examples, Floats, Judged, Steps, Task
+from wordlab.training.task import Examples, Floats, Steps, Task
 
 ROLLBACK_FACTOR = 0.5
 MOST_ROLLBACKS = 8
@@ -33,14 +34,18 @@ class Trainer:
     Args:
         task: its model begins with fresh weights, or with those of `best` and `progress` when
             resuming.
+        ranks: the processes that train it together; each has a trainer like this one.
     """
 
-    def __init__(self, task: Task, settings: TrainingSettings) -> None:
+    def __init__(self, task: Task, settings: TrainingSettings, ranks: Ranks = ALONE) -> None:
         self.task = task
         self.model = model = task.model
         self.settings = settings
+        self.ranks = ranks
         self.progress = Progress()
         self.stopped = False
+        self._asked_to_stop = False
+        ranks.same_weights(model)
         self._targets = task.targets(0)
         self._optimizer = OptimizerSet(settings.optimizer, model)
         if settings.clip is not None and self._optimizer.is_sparse:
@@ -58,12 +63,15 @@ class Trainer:
     # -- state ----------------------------------------------------------------------------
 
     def tensors(self) -> dict[str, Tensor]:
-        """What resuming needs beside `progress`: weights, average, optimiser, random state."""
+        """What resuming needs beside `progress`: weights, average, optimiser, random state.
+
+        All ranks must ask for it together.
+        """
         return {
             **{f"model.{k}": v for k, v in self.model.state_dict().items()},
             **{f"average.{k}": v for k, v in self._average.tensors().items()},
             **{f"optimizer.{k}": v for k, v in self._optimizer.tensors().items()},
-            **{f"state.{i}": part for i, part in enumerate(self._state)},
+            **{f"state.{i}": part for i, part in enumerate(self.ranks.joint_state(self._state))},
             "random": self._rng.get_state(),
         }
 
@@ -80,7 +88,8 @@ class Trainer:
         self._average.restore(parts["average"])
         self._optimizer.restore(parts["optimizer"])
         parts_of_state = sum(name.startswith("state.") for name in tensors)
-        self._state = tuple(tensors[f"state.{i}"] for i in range(parts_of_state))
+        state = tuple(tensors[f"state.{i}"] for i in range(parts_of_state))
+        self._state = self.ranks.own_state(state)
         self._rng.set_state(tensors["random"])
         self.progress = progress
         if progress.history:
@@ -92,14 +101,18 @@ class Trainer:
 
     def steps(self, left_out: int) -> Steps:
         """What takes the steps of an epoch without the so many commonest targets."""
-        own = self.task.steps(self.settings)
+        own = self.task.steps(self.settings) if self.ranks.size == 1 else None
         return own or _Singly(self._step, self.task, self.settings, left_out)
 
     # -- the loop -------------------------------------------------------------------------
 
     def stop(self) -> None:
-        """End after the batch under way; `progress` and `tensors` then allow to resume."""
-        self.stopped = True
+        """End after the batch under way; `progress` and `tensors` then allow to resume.
+
+        Of several ranks, any may be asked; all end when they have heard of it, a batch later.
+        """
+        self._asked_to_stop = True
+        self.stopped = self.stopped or self.ranks.size == 1
 
     def epochs(self, on_step: Callable[[Step], None] | None = None) -> Iterator[Epoch]:
         """Train, and yield each epoch when it is scored.
@@ -148,32 +161,50 @@ class Trainer:
             progress.batch += batches
             progress.seen_nats += nats
             progress.seen_targets += len(block.targets)
-            progress.epoch_seconds += time.perf_counter() - began
+            took = time.perf_counter() - began
+            seconds, self.stopped = self.ranks.agree(took, self._asked_to_stop)
+            progress.epoch_seconds += seconds
             on_step(self._report(targets))
             if self.stopped and progress.seen_targets < targets:
                 return False
-            if settings.minutes is not None and self._seconds >= 60 * settings.minutes:
+            if settings.minutes is not None and progress.trained_seconds >= 60 * settings.minutes:
                 break
         return True
 
     def _step(self, batch: Examples, factor: float) -> float:
         """Update the weights on one batch, and return the nats that it had before."""
-        with torch.random.fork_rng(devices=[]):
-            torch.set_rng_state(self._rng.get_state())
-            loss: Loss = self.model(batch, self._state if batch.continues else ())
-            self._rng.set_state(torch.get_rng_state())
-        self._state = loss.state
-        value = float(loss.nats.detach())
-        if not loss.targets or not math.isfinite(value):
-            return value
+        loss = self._loss(self.ranks.share(batch))
+        targets = len(batch.targets)
+        if not targets:
+            return 0.0
         self._optimizer.zero()
-        self._objective(loss).backward()  # type: ignore[no-untyped-call]
+        if loss is not None:
+            self._objective(loss, targets).backward()  # type: ignore[no-untyped-call]
+        value = self.ranks.add_up(self.model, 0.0 if loss is None else float(loss.nats.detach()))
+        if not math.isfinite(value):
+            return value
         if self.settings.clip is not None:
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
         self._optimizer.step(factor)
         if self._averages():
             self._average.update()
         return value
+
+    def _loss(self, batch: Examples | None) -> Loss | None:
+        """Read what this rank has of a batch; None if that is nothing."""
+        if batch is None:
+            self._state = ()
+            return None
+        progress = self.progress
+        moment = (self.settings.seed, progress.epoch, progress.batch, progress.rollbacks)
+        self.ranks.draw_apart(self._rng, *moment)
+        with torch.random.fork_rng(devices=[]):
+            torch.set_rng_state(self._rng.get_state())
+            here = batch.to(next(self.model.parameters()).device)
+            loss: Loss = self.model(here, self._state if batch.continues else ())
+            self._rng.set_state(torch.get_rng_state())
+        self._state = loss.state
+        return loss
 
     def _averages(self) -> bool:
         """Whether the weights are averaged by now; once begun, it goes on."""
@@ -187,9 +218,13 @@ class Trainer:
         waited = 0 if best is None else progress.epoch - best.epoch
         return waited >= settings.averaging_stall
 
-    def _objective(self, loss: Loss) -> Tensor:
-        """What the step minimises: the mean nats or their sum, and the penalty."""
-        objective = loss.nats if self.settings.sum_targets else loss.nats / loss.targets
+    def _objective(self, loss: Loss, targets: int) -> Tensor:
+        """What the step minimises: the mean nats or their sum, and the penalty.
+
+        Args:
+            targets: of the whole batch, of which the loss may be a share's.
+        """
+        objective = loss.nats if self.settings.sum_targets else loss.nats / targets
         return objective if loss.penalty is None else objective + loss.penalty
 
     def _has_diverged(self, nats: float, targets: int) -> bool:
@@ -207,15 +242,11 @@ class Trainer:
         progress.judged_nats, progress.judged_targets = 0.0, 0
         return mean > DIVERGED * self.task.uniform_nats
 
-    @property
-    def _seconds(self) -> float:
-        return self.progress.seconds + self.progress.epoch_seconds
-
     def _share(self, of_epoch: float) -> float:
         """Share of the training that is done: by epochs or by minutes, whichever is further."""
         share = (self.progress.epoch + of_epoch) / self.settings.epochs
         if self.settings.minutes is not None:
-            share = max(share, self._seconds / (60 * self.settings.minutes))
+            share = max(share, self.progress.trained_seconds / (60 * self.settings.minutes))
         return min(share, 1.0)
 
     def _factors(self, batches: int, targets: int) -> Floats:
@@ -238,7 +269,7 @@ class Trainer:
             targets=targets,
             seen_nats=progress.seen_nats / max(progress.seen_targets, 1),
             tokens_per_second=progress.seen_targets / max(progress.epoch_seconds, 1e-9),
-            seconds=self._seconds,
+            seconds=progress.trained_seconds,
             share=self._share(progress.seen_targets / targets),
         )
 
@@ -272,10 +303,9 @@ class Trainer:
         factor = self._factor(1.0)
         with self._average.applied():
             self.model.eval()
-            judged = self.task.judge(self.settings.score_targets)
-            finite = math.isfinite(judged.validation_nats)
+            row = self.ranks.of_first(lambda: self._row(factor, began))
+            finite = math.isfinite(row.validation_nats)
             best = progress.best
-            row = self._row(judged, factor, time.perf_counter() - began)
             better = best is None or row.merit > best.merit
             if better and finite:
                 self._best = self._average.weights()
@@ -290,9 +320,10 @@ class Trainer:
         progress.epoch_seconds, progress.event = 0.0, ""
         return row
 
-    def _row(self, judged: Judged, factor: float, scoring: float) -> Epoch:
-        """What the epoch under way did, `scoring` the seconds that it took to judge it."""
+    def _row(self, factor: float, began: float) -> Epoch:
+        """Judge the epoch under way: what it did, its last part since `began`."""
         progress = self.progress
+        judged = self.task.judge(self.settings.score_targets)
         return Epoch(
             epoch=progress.epoch + 1,
             left_out=self.settings.left_out(progress.epoch),
@@ -303,7 +334,7 @@ class Trainer:
             validation_accuracy=judged.validation_accuracy,
             validation_f1=judged.validation_f1,
             seen_nats=progress.seen_nats / max(progress.seen_targets, 1),
-            seconds=progress.epoch_seconds + scoring,
+            seconds=progress.epoch_seconds + time.perf_counter() - began,
             tokens_per_second=progress.seen_targets / max(progress.epoch_seconds, 1e-9),
             rate=self.settings.optimizer.rate * factor,
             best=False,
@@ -329,7 +360,6 @@ class _Singly(Steps):
         self._task = task
         self._size = settings.batch
         self._left_out = left_out
-        self._device = next(task.model.parameters()).device
 
     def blocks(self, order: Order, first: int) -> Iterator[Examples]:
         """The batches from one of them on."""
@@ -341,4 +371,4 @@ class _Singly(Steps):
 
     def take(self, block: Examples, factors: Floats) -> float:
         """Take the step."""
-        return self._step(block.to(self._device), float(factors[0]))
+        return self._step(block, float(factors[0]))

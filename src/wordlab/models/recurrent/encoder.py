@@ -150,7 +150,7 @@ class RecurrentEncoder(Encoder):
         units, traces = self._through_layers(x, batch.steps, state, sequence)
         after = tuple(part[lasts].detach() for part in traces)
         units = self._dropped(units, settings.dropout, sequence)
-        penalty = self._penalty(units, traces[-self._cells()[-1].parts], packing)
+        penalty = self._penalty(units, traces[-self._cells()[-1].parts], packing, batch)
         counted = units if batch.counted is None else units[batch.counted]
         return Encoded(counted, after, penalty)
 
@@ -213,17 +213,22 @@ class RecurrentEncoder(Encoder):
             x = self.norms[number](parts[0]) if self.settings.layer_norm else parts[0]
         return x, tuple(traces)
 
-    def _penalty(self, dropped: Tensor, units: Tensor, packing: Packing) -> Tensor | None:
-        """AR and TAR, or None where there are none."""
+    def _penalty(
+        self, dropped: Tensor, units: Tensor, packing: Packing, batch: Batch
+    ) -> Tensor | None:
+        """AR and TAR, or None where there are none; of a share, what it adds to the whole's."""
         settings = self.settings
         if not self.training or not (settings.activation_penalty or settings.change_penalty):
             return None
-        penalty = settings.activation_penalty * dropped.square().mean()
+        whole = batch.whole or batch.steps
+        share = len(dropped) / sum(whole)
+        penalty = settings.activation_penalty * dropped.square().mean() * share
         if settings.change_penalty and len(packing.steps) > 1:
             later = torch.from_numpy(np.flatnonzero(packing.time > 0))
             earlier = later - torch.from_numpy(packing.steps[packing.time[later] - 1])
             change = units[later] - units[earlier]
-            penalty = penalty + settings.change_penalty * change.square().mean()
+            share = len(later) / (sum(whole) - whole[0])
+            penalty = penalty + settings.change_penalty * change.square().mean() * share
         return penalty
 
     def _truncated(
