@@ -73,4 +73,4 @@ class WeightAverage:
         """Take back a state from `tensors`."""
         if self.decay:
             self.updates = int(tensors["updates"])
-            self._average = [tensors[str(i)] for i in range(len(self._average))]
+            self._average = [tensors[str(i)].to(p.device) for i, p in enumerate(self._average)]

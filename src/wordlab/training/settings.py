@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from wordlab.config import PartOf, Settings
+from wordlab.training.devices import Device
 from wordlab.training.optimizers import OPTIMIZERS, AdamSettings, OptimizerSettings
 from wordlab.training.schedules import SCHEDULES, ConstantSettings, ScheduleSettings
 
@@ -54,6 +55,8 @@ class TrainingSettings(Settings):
     """A checkpoint is written at least so often, and after each epoch."""
     seed: int = Field(default=1, ge=0, lt=2**63)
     """Of the weights, the order of the examples, dropout and held-out sentences."""
+    device: Device = "auto"
+    """cpu, cuda, or auto: a GPU where PyTorch sees one. Ranks on one machine take one each."""
     threads: int | None = Field(default=None, ge=1)
     """Threads of PyTorch; None: as many as it chooses."""
 

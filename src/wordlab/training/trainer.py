@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
 
@@ -14,6 +15,7 @@ from wordlab.batching.batch import Order
 from wordlab.errors import WordlabError
 from wordlab.models.language_model import Loss
 from wordlab.training.averaging import WeightAverage
+from wordlab.training.devices import chosen_device
 from wordlab.training.optimizers import OptimizerSet
 from wordlab.training.progress import Epoch, Progress, Step
 from wordlab.training.ranks import ALONE, Ranks
@@ -39,7 +41,8 @@ class Trainer:
 
     def __init__(self, task: Task, settings: TrainingSettings, ranks: Ranks = ALONE) -> None:
         self.task = task
-        self.model = model = task.model
+        self._device = chosen_device(settings.device)
+        self.model = model = task.model.to(self._device)
         self.settings = settings
         self.ranks = ranks
         self.progress = Progress()
@@ -88,7 +91,7 @@ class Trainer:
         self._average.restore(parts["average"])
         self._optimizer.restore(parts["optimizer"])
         parts_of_state = sum(name.startswith("state.") for name in tensors)
-        state = tuple(tensors[f"state.{i}"] for i in range(parts_of_state))
+        state = tuple(tensors[f"state.{i}"].to(self._device) for i in range(parts_of_state))
         self._state = self.ranks.own_state(state)
         self._rng.set_state(tensors["random"])
         self.progress = progress
@@ -198,13 +201,25 @@ class Trainer:
         progress = self.progress
         moment = (self.settings.seed, progress.epoch, progress.batch, progress.rollbacks)
         self.ranks.draw_apart(self._rng, *moment)
-        with torch.random.fork_rng(devices=[]):
-            torch.set_rng_state(self._rng.get_state())
-            here = batch.to(next(self.model.parameters()).device)
+        with self._chance():
+            here = batch.to(self._device)
             loss: Loss = self.model(here, self._state if batch.continues else ())
-            self._rng.set_state(torch.get_rng_state())
         self._state = loss.state
         return loss
+
+    @contextmanager
+    def _chance(self) -> Iterator[None]:
+        """Let all chance in here come from the trainer's own random state.
+
+        A GPU's generator is begun anew from it at each batch: no checkpoint has to know it.
+        """
+        gpus = [self._device] if self._device.type == "cuda" else []
+        with torch.random.fork_rng(devices=gpus):
+            torch.set_rng_state(self._rng.get_state())
+            if gpus:
+                torch.cuda.manual_seed(int(torch.randint(2**62, ())))
+            yield
+            self._rng.set_state(torch.get_rng_state())
 
     def _averages(self) -> bool:
         """Whether the weights are averaged by now; once begun, it goes on."""

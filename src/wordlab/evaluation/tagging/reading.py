@@ -51,14 +51,15 @@ def read_store(
         probabilities: work out those of entities too.
         marginals: work out those of all tags too.
     """
+    device = next(model.parameters()).device
     if prepared is None:
-        prepared = torch.cat(list(model.prepare(store.table)))
+        prepared = torch.cat(list(model.prepare(store.table.to(device))))
     found = np.empty(len(store), dtype=np.int64)
     of_tags = np.empty((len(store) if marginals else 0, len(tags.tags)))
     spans: list[list[Span]] = [[] for _ in store.lengths]
     sure: list[list[float]] = [[] for _ in store.lengths]
     for batch in store.batches(BATCH_WORDS):
-        reading = model.read(batch, prepared)
+        reading = model.read(batch.to(device), prepared)
         packing = batch.packing
         places = store.begins[batch.sentences][packing.sequence] + packing.time
         found[places] = reading.tags

@@ -139,17 +139,19 @@ class RecurrentEncoder(Encoder):
         """Read a batch; the state is each layer's parts in turn, of each sequence."""
         settings = self.settings
         packing = Packing.from_steps(batch.steps)
-        sequence = torch.from_numpy(packing.sequence)
-        x = self._dropped(x, settings.embedding_dropout, sequence)
-        state = self._begun(state, batch.steps[0])
+        sequence = torch.from_numpy(packing.sequence).to(x.device)
+        sequences = batch.steps[0]
+        x = self._dropped(x, settings.embedding_dropout, sequence, sequences)
+        state = self._begun(state, sequences)
         if settings.truncation is not None and self.training:
             units, after = self._truncated(x, batch, packing, state, settings.truncation)
-            units = self._dropped(units, settings.dropout, sequence[_rows(batch)])
+            own = sequence[_rows(batch)]
+            units = self._dropped(units, settings.dropout, own, sequences)
             return Encoded(units, after)
         lasts = torch.from_numpy(packing.lasts)
         units, traces = self._through_layers(x, batch.steps, state, sequence)
         after = tuple(part[lasts].detach() for part in traces)
-        units = self._dropped(units, settings.dropout, sequence)
+        units = self._dropped(units, settings.dropout, sequence, sequences)
         penalty = self._penalty(units, traces[-self._cells()[-1].parts], packing, batch)
         counted = units if batch.counted is None else units[batch.counted]
         return Encoded(counted, after, penalty)
@@ -159,7 +161,7 @@ class RecurrentEncoder(Encoder):
         packing = Packing.from_steps(batch.steps)
         x = self.embed(batch)
         state = self._begun(state, batch.steps[0])
-        sequence = torch.from_numpy(packing.sequence)
+        sequence = torch.from_numpy(packing.sequence).to(x.device)
         _, traces = self._through_layers(x, batch.steps, state, sequence)
         rows, lasts = _rows(batch), torch.from_numpy(packing.lasts)
         found = {"embedding": x[rows]}
@@ -188,13 +190,12 @@ class RecurrentEncoder(Encoder):
             x = x * kept[inputs, None]
         return x
 
-    def _dropped(self, x: Tensor, share: float, sequence: Tensor) -> Tensor:
+    def _dropped(self, x: Tensor, share: float, sequence: Tensor, sequences: int) -> Tensor:
         """Drop elements of packed rows, the same ones of all rows of a sequence if locked."""
         if not share or not self.training:
             return x
         if not self.settings.locked:
             return functional.dropout(x, share)
-        sequences = int(sequence.max()) + 1
         mask = functional.dropout(x.new_ones(sequences, x.shape[1]), share)
         return x * mask[sequence]
 
@@ -206,7 +207,7 @@ class RecurrentEncoder(Encoder):
         first = 0
         for number, cell in enumerate(self._cells()):
             if number:
-                x = self._dropped(x, self.settings.hidden_dropout, sequence)
+                x = self._dropped(x, self.settings.hidden_dropout, sequence, steps[0])
             parts = cell(x, steps, state[first : first + cell.parts])
             traces += parts
             first += cell.parts
@@ -239,10 +240,10 @@ class RecurrentEncoder(Encoder):
         A pass without gradients finds the states; then the last `back` + 1 tokens before each
         target are read anew from the state before them, each as a sequence of its own.
         """
-        sequence = torch.from_numpy(packing.sequence)
+        sequence = torch.from_numpy(packing.sequence).to(x.device)
         with torch.no_grad():
             _, traces = self._through_layers(x.detach(), batch.steps, state, sequence)
-        rows = _rows(batch).numpy()
+        rows = _rows(batch).numpy(force=True)
         lengths = np.minimum(packing.time[rows], back) + 1
         by_length = np.argsort(-lengths, kind="stable")
         windows = Packing.of(lengths[by_length])
@@ -252,7 +253,7 @@ class RecurrentEncoder(Encoder):
         where = firsts[begin[windows.sequence] + windows.time]
         where = where + packing.sequence[of_row][windows.sequence]
         before = torch.from_numpy(firsts[np.maximum(begin - 1, 0)] + packing.sequence[of_row])
-        opens = torch.from_numpy(begin == 0)[:, None]
+        opens = torch.from_numpy(begin == 0)[:, None].to(x.device)
         own = torch.from_numpy(packing.sequence[of_row])
         begun = tuple(
             torch.where(opens, part[own], trace[before])
@@ -294,4 +295,5 @@ class RecurrentEncoder(Encoder):
 
 def _rows(batch: Batch) -> Tensor:
     """The packed rows of the targets."""
-    return torch.arange(len(batch.inputs)) if batch.counted is None else batch.counted
+    inputs, counted = batch.inputs, batch.counted
+    return torch.arange(len(inputs), device=inputs.device) if counted is None else counted

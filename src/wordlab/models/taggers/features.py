@@ -197,7 +197,7 @@ class WordVectors(nn.Module):
         share = self.settings.word_dropout
         if self.training and share:
             chance = share / (share + self.seen[forms])
-            dropped = (torch.rand(len(forms)) < chance) & (forms >= MARKERS)
+            dropped = (torch.rand_like(chance) < chance) & (forms >= MARKERS)
             forms = forms.masked_fill(dropped, UNKNOWN)
         own = len(self.word.weight)
         if not len(self.further) or int(forms.max()) < own:
@@ -221,7 +221,7 @@ class WordVectors(nn.Module):
         values: Tensor = self.filters(x.transpose(1, 2))
         reach = longest + self.settings.filter_width - 1
         ends = is_letter.sum(dim=1)[:, None] + self.settings.filter_width - 1
-        outside = torch.arange(reach)[None] >= ends
+        outside = torch.arange(reach, device=ends.device)[None] >= ends
         return values.masked_fill(outside[:, None], -torch.inf).amax(dim=2)
 
 
