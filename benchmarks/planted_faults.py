@@ -411,6 +411,34 @@ FAULTS = (
         'f"<td{kind}>{cell}</td>"',
         "tests/reports -k every_cell",
     ),
+    Fault(
+        "each rank's own mean in place of the joint one",
+        "training/trainer.py",
+        "else loss.nats / targets",
+        "else loss.nats / loss.targets / self.ranks.size",
+        "tests/training/test_ranks.py",
+    ),
+    Fault(
+        "lanes that change their rank at a resume",
+        "training/ranks.py",
+        "tuple(part[self.rank :: self.size] for part in state)",
+        "state",
+        "tests/training/test_ranks.py",
+    ),
+    Fault(
+        "a rank's own rows counted twice",
+        "training/gradient_sums.py",
+        "        gradient[self.rows] = 0\n",
+        "",
+        "tests/training/test_ranks.py",
+    ),
+    Fault(
+        "chance that a restart does not find again",
+        "training/ranks.py",
+        "        if self.rank:\n            (seed,)",
+        "        if False:\n            (seed,)",
+        "tests/training/test_ranks.py",
+    ),
 )
 
 
