@@ -3,9 +3,11 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from wordlab.batching.batch import Batch, Reading
@@ -144,6 +146,14 @@ class OutputLayer(nn.Module, ABC):
             width: the letter of F.
         """
 
+    @abstractmethod
+    def weights_of_words(self) -> Tensor:
+        """What each feature adds to each word's score. [V, F]"""
+
+    def batch_sizes(self, targets: Tensor) -> dict[str, int]:
+        """The letters of the formulas that a batch's targets decide; as a rule, none. [B]"""
+        return {}
+
     @property
     @abstractmethod
     def parameters_of_a_class(self) -> int:
@@ -219,6 +229,15 @@ class OutputSettings(Settings, ABC):
     """Settings of an output layer; register a subclass in OUTPUT_LAYERS under its `type`."""
 
     type: str
+
+    @property
+    def fewest_classes(self) -> int:
+        """The smallest vocabulary that the layer can be built for."""
+        return 1
+
+    def fitted(self, target_counts: NDArray[np.int64]) -> Self:
+        """The same with what depends on the training targets filled in; as a rule, nothing. [V]"""
+        return self
 
     @abstractmethod
     def build(self, encoder: Encoder, vocabulary: int) -> OutputLayer:

@@ -190,6 +190,14 @@ class SoftmaxOutput(OutputLayer):
             self._sample = ClassSample(self.unigram, self._sample_size)
         return self._sample
 
+    def weights_of_words(self) -> Tensor:
+        """The output vectors, behind the projection if there is one. [V, F]"""
+        return self.weight if self.projection is None else self.weight @ self.projection.weight
+
+    def batch_sizes(self, targets: Tensor) -> dict[str, int]:
+        """K, the pieces in which the layer reads a batch."""
+        return {"K": -(-len(targets) // chunk_rows(len(targets), len(self.weight)))}
+
     @property
     def parameters_of_a_class(self) -> int:
         """Its output vector, unless tied, and its bias."""
@@ -231,6 +239,22 @@ class SoftmaxOutput(OutputLayer):
             number_bytes=number_bytes,
         )
         return [*layers, softmax]
+
+
+def softmax_nats(
+    features: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, precision: Precision
+) -> Tensor:
+    """Sum of -ln p(target) under a softmax over the rows of a matrix, by the fused, chunked loss.
+
+    [B, F], [V, F], [V], [B] -> scalar.
+    """
+    operands = features, weight, bias
+    if not torch.is_grad_enabled():  # else the gradient would be worked out with the loss
+        operands = features.detach(), weight.detach(), bias.detach()
+    nats: Tensor = _SoftmaxNats.apply(  # type: ignore[no-untyped-call]
+        *operands, targets, product_type(features, precision), None, 0.0, None
+    )
+    return nats
 
 
 class _Workspace(threading.local):

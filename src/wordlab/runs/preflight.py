@@ -16,8 +16,9 @@ def needed_bytes(settings: RunSettings, vocabulary: int) -> int:
     """Memory of a network in training, worked out without allocating it; 0 for others."""
     if not isinstance(settings.model, NetworkSettings):
         return 0
+    types = max(vocabulary, 4, settings.output.fewest_classes)
     with torch.device("meta"):
-        model = build_model(settings.model, settings.output, max(vocabulary, 4), seed=0)
+        model = build_model(settings.model, settings.output, types, seed=0)
     return training_bytes(model, settings.training)
 
 

@@ -101,6 +101,10 @@ class TrainingRun(KeptTraining[Run]):
             hold_out=0.0 if validation else settings.data.hold_out,
             seed=settings.training.seed,
         )
+        counts = settings.model.reading.target_counts(
+            corpus.stores["train"], len(corpus.vocabulary)
+        )
+        settings = settings.model_copy(update={"output": settings.output.fitted(counts)})
         corpus.vocabulary.save(folder / VOCABULARY)
         write_json(
             folder / ENVIRONMENT,
