@@ -73,6 +73,7 @@ class LayerCost:
         parameters: trained numbers.
         sizes: the letters of the formulas, but for those of the batch.
         expected: letters of the batch that operations depend on, as they are on average.
+        kept: numbers that each row leaves for the way back.
         forward: operations.
         backward: the same for the gradients of its inputs and parameters.
         forward_bytes, backward_bytes: bytes.
@@ -90,6 +91,7 @@ class LayerCost:
     backward_bytes: str = "0"
     blocks: tuple[str, ...] = ()
     expected: Mapping[str, int] = field(default_factory=dict)
+    kept: int = 0
 
     @property
     def forward_flops(self) -> int | None:
@@ -156,6 +158,7 @@ def product_cost(
         forward_bytes=moved(number_bytes),
         backward_bytes=moved(2 * number_bytes),
         expected=expected or {},
+        kept=0 if part == "output" else 2 * sizes[units],
     )
 
 
@@ -190,4 +193,5 @@ def lookup_cost(
         dict([*times, rows, width]),
         forward_bytes=f"8 {letters}{more.format(8 * beside)}",
         backward_bytes=backward if dense else "0",
+        kept=2 * width[1] * (1 if each is None else each[1]),
     )

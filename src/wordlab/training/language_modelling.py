@@ -51,6 +51,7 @@ class LanguageModelling(Task):
                     where=f"{name} text",
                     mend="give longer sentences, or set model.padding=full",
                 )
+        self._validation_targets = int(validation_counts.sum())
         self._by_frequency = np.argsort(-self._target_counts, kind="stable")
         model.encoder.start_from_text(train, settings.seed)
         model.output.start_from_counts(torch.from_numpy(self._target_counts))
@@ -81,6 +82,10 @@ class LanguageModelling(Task):
             validation.nats_per_token,
             validation.accuracy,
         )
+
+    def judged_targets(self, most: int) -> int:
+        """Of the whole validation text, and of a sample of the training text."""
+        return self._validation_targets + min(most, int(self._target_counts.sum()))
 
     def at(self, share: float) -> None:
         """Tell the output layer."""

@@ -55,7 +55,8 @@ class TrainingSettings(Settings):
     seed: int = Field(default=1, ge=0, lt=2**63)
     """Of the weights, the order of the examples, dropout and held-out sentences."""
     threads: int | None = Field(default=None, ge=1)
-    """Threads of PyTorch; None: as many as it chooses."""
+    """Threads of PyTorch; None: one, half or all of those there are, whichever is quickest in some
+    steps at the start; a run that goes on keeps its number."""
 
     @property
     def curriculum_epochs(self) -> int:
