@@ -105,7 +105,7 @@ class Expectation:
 
     def line(self) -> str:
         """All of it in plain words."""
-        work = f"{self.epochs} epochs of {self.targets:,} targets"
+        work = f"{self.epochs} epoch{'s' * (self.epochs > 1)} of {self.targets:,} targets"
         work += f" at {self.pace.targets_per_second:,.0f} a second"
         time = f"{duration(self.seconds)} at most ({work})"
         if self.minutes is not None and 60 * self.minutes < self.seconds:

@@ -54,8 +54,14 @@ def settle_threads(
 
 
 def _measured(pace: Pace) -> str:
-    each = [f"{1000 * s:,.1f} ms with {n}" for n, s in pace.step_seconds.items()]
-    return f"a step took {', '.join(each)} (medians of {pace.steps})"
+    stalled = pace.product_seconds.keys() - pace.step_seconds.keys()
+    if not stalled:
+        return f"a step took {_each(pace.step_seconds)} (medians of {pace.steps})"
+    return f"products took {_each(pace.product_seconds)}: other programs hold cores"
+
+
+def _each(seconds: dict[int, float]) -> str:
+    return ", ".join(f"{1000 * s:,.1f} ms with {number}" for number, s in seconds.items())
 
 
 def _use(chosen: int, offered: int) -> None:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from wordlab.batching.batch import Order
 from wordlab.models.language_model import Loss
+from wordlab.models.products import linear
 from wordlab.training.averaging import WeightAverage
 from wordlab.training.optimizers import OptimizerSet
 from wordlab.training.settings import TrainingSettings
@@ -21,10 +22,14 @@ STEPS = 5
 """Of each number of threads, at as many shares of the training, spread evenly."""
 LEAST_SECONDS = 0.005
 """Shorter steps are done again and again for so long, and the middle one counts."""
-MOST_SECONDS = 1.0
+MOST_SECONDS = 0.5
 """After so long there are no further rounds, but for the first."""
 WORTH = 0.95
 """More threads are taken only where a step takes at most this share of the time."""
+STALLED = 1.5
+"""Where products alone take so many times as long as with the fewest threads, none is tried."""
+_PRODUCT_FLOPS = 10**8
+_PRODUCTS, _ROUNDS = 4, 3
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,7 @@ class Pace:
         threads: the number that was quickest, of those tried.
         targets_per_second: of steps with so many threads; scored_per_second: forward alone.
         step_seconds: the median of a step, by number of threads.
+        product_seconds: of some products alone, by all numbers that were asked for.
         steps: that were timed, with each.
     """
 
@@ -42,6 +48,7 @@ class Pace:
     targets_per_second: float
     scored_per_second: float
     step_seconds: dict[int, float]
+    product_seconds: dict[int, float]
     steps: int
 
 
@@ -56,9 +63,13 @@ def measured_pace(task: Task, settings: TrainingSettings, threads: Sequence[int]
     Args:
         threads: the numbers to try; torch is left at the one that was quickest.
     """
-    trial = _Trial(task, settings)
-    found: dict[int, list[float]] = {number: [] for number in threads}
     with torch.random.fork_rng(devices=[]):
+        products = _products(task.model, threads)
+        fewest = products[min(threads)]
+        threads = [number for number in threads if products[number] <= STALLED * fewest]
+        trial = _Trial(task, settings)
+        found: dict[int, list[float]] = {number: [] for number in threads}
+        torch.set_num_threads(min(threads))
         trial.step(0.0)  # what is made at the first step only
         began = time.perf_counter()
         for done in range(STEPS):
@@ -73,9 +84,29 @@ def measured_pace(task: Task, settings: TrainingSettings, threads: Sequence[int]
         # Not the median: steps at the end of a training may differ from those before.
         rate = 1 / statistics.mean(found[chosen])
         scored = trial.scored()
-    return Pace(
-        chosen, rate, scored, {n: s * trial.targets for n, s in medians.items()}, len(found[chosen])
-    )
+    steps = {number: seconds * trial.targets for number, seconds in medians.items()}
+    return Pace(chosen, rate, scored, steps, products, len(found[chosen]))
+
+
+def _products(model: nn.Module, threads: Sequence[int]) -> dict[int, float]:
+    """Seconds of some products at the shape of the largest matrix, by number of threads.
+
+    Where another program holds a core, threads wait for one another: a step could take seconds.
+    """
+    if len(threads) == 1:
+        return {threads[0]: 0.0}
+    matrix = max((p.detach() for p in model.parameters() if p.dim() == 2), key=Tensor.numel)
+    x = torch.randn(max(1, _PRODUCT_FLOPS // (2 * matrix.numel())), matrix.shape[1])
+    linear(x.to(matrix), matrix)
+    found: dict[int, list[float]] = {number: [] for number in threads}
+    for _ in range(_ROUNDS):
+        for number in threads:
+            torch.set_num_threads(number)
+            began = time.perf_counter()
+            for _ in range(_PRODUCTS):
+                linear(x.to(matrix), matrix)
+            found[number].append(time.perf_counter() - began)
+    return {number: statistics.median(seconds) for number, seconds in found.items()}
 
 
 def _chosen(seconds: dict[int, float]) -> int:
