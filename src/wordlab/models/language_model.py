@@ -1,5 +1,6 @@
 """The seam between encoders and output layers, and what scoring may ask of any model."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -158,6 +159,10 @@ class OutputLayer(nn.Module, ABC):
     @abstractmethod
     def parameters_of_a_class(self) -> int:
         """Numbers that belong to one word alone; CMU 10-707 leaves one word's out of its count."""
+
+    def guess_nats(self, classes: int) -> float:
+        """What training minimises, of a model that knows nothing, a target; as a rule, ln V."""
+        return math.log(classes)
 
     def at(self, share: float) -> None:
         """Hear what share of the training is done; as a rule, nothing depends on it."""

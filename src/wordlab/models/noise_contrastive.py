@@ -1,5 +1,6 @@
 """Noise-contrastive estimation: training learns to tell a text's words from drawn ones."""
 
+import math
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -127,6 +128,10 @@ class NceOutput(SoftmaxOutput):
         of_noise = product(features, vectors[count:], biases[count:], self.precision)
         wide = torch.promote_types(of_noise.dtype, torch.float32)
         return functional.softplus(-of_targets).sum() + functional.softplus(of_noise.to(wide)).sum()
+
+    def guess_nats(self, classes: int) -> float:
+        """Of a model that takes every word for noise as likely as not: s = ln u."""
+        return math.log1p(self.noise) + self.noise * math.log1p(1 / self.noise)
 
     def costs(self, width: str) -> list[LayerCost]:
         """The projection, if there is one; of the softmax, what training works out: the noise."""

@@ -1,6 +1,5 @@
 """Learning to predict the next word."""
 
-import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -39,7 +38,7 @@ class LanguageModelling(Task):
         self.train = train
         self.validation = validation
         self.vocabulary = vocabulary
-        self.uniform_nats = math.log(vocabulary)
+        self.uniform_nats = model.output.guess_nats(vocabulary)
         self._reading = model.reading.in_training(settings.batch)
         self._watched = model.reading.between_epochs(settings.batch)
         self._target_counts = self._reading.target_counts(train, vocabulary)
