@@ -12,6 +12,7 @@ from wordlab.corpus.vocabulary import Vocabulary
 from wordlab.evaluation.cross_entropy import score_tokens
 from wordlab.inspection.cost import cost_of
 from wordlab.models.activations import ACTIVATIONS
+from wordlab.models.cost import evaluate
 from wordlab.models.language_model import (
     MODELS,
     OUTPUT_LAYERS,
@@ -58,7 +59,12 @@ OUTPUTS: dict[str, list[dict[str, object]]] = {
         {"bias": "none", "deviation": 0.1},
         {"sample": 10, "tied": True},
         {"precision": "bfloat16"},
-    ]
+    ],
+    "adaptive": [
+        {"cuts": [10, 20]},
+        {"cuts": [5], "narrowing": 2, "bias": "zero", "dropout": 0.3},
+    ],
+    "nce": [{"noise": 20, "tied": True, "dropout": 0.3}],
 }
 
 
@@ -289,16 +295,19 @@ def test_operations_equal_those_counted(model: LanguageModel) -> None:
 
     batch = next(model.reading.batches(store(), 10))
     onednn = {torch.ops.mkldnn._linear_pointwise: of_linear}
+    model.train().output.at(1.0)  # all classes, as costs has it
     # The first products of a process try what the machine can do.
-    model.output.log_probs(model.encoder(batch).features).sum().backward()
+    with without_kernels():
+        model(batch).nats.backward()
     with without_kernels(), FlopCounterMode(display=False, custom_mapping=onednn) as counter:
-        features = model.encoder(batch).features
-        model.output.log_probs(features).sum().backward()
+        model(batch).nats.backward()
     encoder, output = model.encoder.costs(), model.output.costs(model.encoder.width)
+    of_batch = {"N": len(batch.targets), **model.output.batch_sizes(batch.targets)}
     assert counter.get_total_flops() == sum(
-        len(rows) * (layer.forward_flops + layer.backward_flops)
+        len(rows) * evaluate(formula, {**layer.sizes, **of_batch})
         for rows, layers in ((batch.inputs, encoder), (batch.targets, output))
         for layer in layers
+        for formula in (layer.forward, layer.backward)
     )
 
 

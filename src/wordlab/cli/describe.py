@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from wordlab.cli.terminal import Json, Overrides, show, show_json
+from wordlab.cli.terminal import Json, Overrides, note, show, show_json
 
 
 def register(app: typer.Typer) -> None:
@@ -24,18 +24,20 @@ def describe(
     overrides: Overrides = [],  # noqa: B006
     as_json: Json = False,
 ) -> None:
-    """Parameters by layer, operations a token, memory. Nothing is trained."""
+    """Parameters by layer, operations a token, memory, time. Nothing is trained."""
     import torch
 
     from wordlab.config import apply_overrides, read_toml, validate
     from wordlab.errors import WordlabError
     from wordlab.inspection.cost import blocks_of, cost_of, model_tables
     from wordlab.inspection.tagger import tagger_tables
+    from wordlab.inspection.work.pace import MOST_PARAMETERS, pace_line, pace_of
     from wordlab.models.language_model import NetworkSettings, build_model
     from wordlab.native.library import kernels
     from wordlab.recipes import RECIPES, read_recipe
     from wordlab.runs.model_files import MIXTURE
     from wordlab.runs.opening import is_tagger
+    from wordlab.runs.preflight import tagger_bytes
     from wordlab.runs.run import Run
     from wordlab.runs.settings import RunSettings
     from wordlab.runs.tagger_run import TaggerRun
@@ -48,6 +50,8 @@ def describe(
     if what and is_tagger(what):
         tagger = TaggerRun.load(what)
         tables = tagger_tables(tagger.model, tagger.lexicon, tagger.tag_set)
+        needed = tagger_bytes(tagger.settings, tagger.lexicon, tagger.tag_set, tagger.vectors())
+        note(f"expected: {needed / (1 << 20):,.0f} MiB of memory in training")
         if as_json:
             show_json({table.title: table.records() for table in tables})
         else:
@@ -73,6 +77,9 @@ def describe(
     with torch.device("meta"):  # shapes only: nothing is allocated, whatever the size
         model = build_model(settings.model, settings.output, vocabulary, seed=0)
     cost = cost_of(model, settings.training)
+    if cost.counted <= MOST_PARAMETERS:
+        pace = pace_of(settings.model, settings.output, settings.training, vocabulary)
+        note(f"expected: {pace_line(pace)}")
     if as_json:
         show_json(
             {

@@ -126,6 +126,9 @@ def train_and_summarise(
         return
     for line in training.notes:
         note(f"note: {line}")
+    expected = training.expectation()
+    if expected is not None:
+        note(expected.line())
     if isinstance(training, TrainingRun):
         _language_model(training, as_json=as_json, sentences=sentences)
     else:

@@ -71,7 +71,7 @@ class Cost:
         layers: the layers, in the order in which data pass them.
         counted: parameters counted on the built model; equal to the sum over the layers.
         one_class_implied: parameters when the softmax has V - 1 rows, as CMU 10-707 counts.
-        training_bytes: memory of all that is kept for each parameter, and of one batch.
+        training_bytes: memory that training adds to the program and the text, at most.
     """
 
     layers: tuple[LayerCost, ...]
@@ -107,11 +107,12 @@ class Cost:
 def cost_of(model: LanguageModel, training: TrainingSettings) -> Cost:
     """Work out the cost of a built model under the settings of its training."""
     counted = sum(p.numel() for p in model.parameters())
+    layers, types = tuple(model.costs()), len(model.encoder.word_vectors())
     return Cost(
-        layers=tuple(model.costs()),
+        layers=layers,
         counted=counted,
         one_class_implied=counted - model.output.parameters_of_a_class,
-        training_bytes=training_bytes(model, training),
+        training_bytes=training_bytes(model, layers, training, types),
     )
 
 

@@ -16,6 +16,10 @@ LETTERS = {
     "(n-1)": "words of the context",
     "D": "units of a hidden layer",
     "F": "features that the output layer reads",
+    "H": "classes of the head: its words and the clusters",
+    "R": "numbers of a cluster's vectors",
+    "C": "words of a cluster",
+    "Q": "words of noise",
     "I": "length of all vectors of a word, side by side",
     "P": "places of the window",
     "(2D)": "units of both directions",
@@ -32,8 +36,8 @@ LETTERS = {
     "U": "distinct words",
     "G": "characters of the longest word",
 }
-"""What formulas speak of; a digit behind a letter numbers layers or features. From M on, of a
-batch."""
+"""What formulas speak of; a digit behind a letter numbers layers, features or clusters. From M on,
+of a batch."""
 
 
 def evaluate(formula: str, sizes: Mapping[str, int]) -> Fraction:
@@ -68,6 +72,8 @@ class LayerCost:
     Attributes:
         parameters: trained numbers.
         sizes: the letters of the formulas, but for those of the batch.
+        expected: letters of the batch that operations depend on, as they are on average.
+        kept: numbers that each row leaves for the way back.
         forward: operations.
         backward: the same for the gradients of its inputs and parameters.
         forward_bytes, backward_bytes: bytes.
@@ -84,6 +90,8 @@ class LayerCost:
     forward_bytes: str = "0"
     backward_bytes: str = "0"
     blocks: tuple[str, ...] = ()
+    expected: Mapping[str, int] = field(default_factory=dict)
+    kept: int = 0
 
     @property
     def forward_flops(self) -> int | None:
@@ -97,7 +105,7 @@ class LayerCost:
 
     def _value(self, formula: str) -> int | None:
         try:
-            return int(evaluate(formula, self.sizes))
+            return int(evaluate(formula, {**self.sizes, **self.expected}))
         except KeyError:
             return None
 
@@ -118,9 +126,11 @@ def product_cost(
     units: str,
     rows: str = "M",
     reads: str = "",
+    share: str = "",
+    expected: Mapping[str, int] | None = None,
     number_bytes: int = FLOAT_BYTES,
 ) -> LayerCost:
-    """The cost of a matrix that every row is multiplied with once.
+    """The cost of a matrix that every row, or a share of them, is multiplied with once.
 
     Its two gradients are products of the same three matrices, so they cost twice as much.
 
@@ -128,11 +138,14 @@ def product_cost(
         inputs, units: its two sides.
         rows: how many rows a batch has.
         reads: how often a batch reads it, if more than once.
+        share: how many of the rows are multiplied with it, if not all.
+        expected: letters of the batch, on average.
     """
+    some = f" {share} / {rows}" if share else ""
 
     def moved(b: int) -> str:
         matrix = f"{inputs} {units} {reads}".strip()
-        return f"{b} {inputs} + {b} {units} + {b} {matrix} / {rows}"
+        return f"{b} {inputs}{some} + {b} {units}{some} + {b} {matrix} / {rows}"
 
     return LayerCost(
         part,
@@ -140,10 +153,12 @@ def product_cost(
         shape,
         parameters,
         sizes,
-        forward=f"2 {inputs} {units}",
-        backward=f"4 {inputs} {units}",
+        forward=f"2 {inputs} {units}{some}",
+        backward=f"4 {inputs} {units}{some}",
         forward_bytes=moved(number_bytes),
         backward_bytes=moved(2 * number_bytes),
+        expected=expected or {},
+        kept=0 if part == "output" else 2 * sizes[units],
     )
 
 
@@ -178,4 +193,5 @@ def lookup_cost(
         dict([*times, rows, width]),
         forward_bytes=f"8 {letters}{more.format(8 * beside)}",
         backward_bytes=backward if dense else "0",
+        kept=2 * width[1] * (1 if each is None else each[1]),
     )

@@ -1,11 +1,14 @@
 """The seam between encoders and output layers, and what scoring may ask of any model."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from wordlab.batching.batch import Batch, Reading
@@ -144,10 +147,22 @@ class OutputLayer(nn.Module, ABC):
             width: the letter of F.
         """
 
+    @abstractmethod
+    def weights_of_words(self) -> Tensor:
+        """What each feature adds to each word's score. [V, F]"""
+
+    def batch_sizes(self, targets: Tensor) -> dict[str, int]:
+        """The letters of the formulas that a batch's targets decide; as a rule, none. [B]"""
+        return {}
+
     @property
     @abstractmethod
     def parameters_of_a_class(self) -> int:
         """Numbers that belong to one word alone; CMU 10-707 leaves one word's out of its count."""
+
+    def guess_nats(self, classes: int) -> float:
+        """What training minimises, of a model that knows nothing, a target; as a rule, ln V."""
+        return math.log(classes)
 
     def at(self, share: float) -> None:
         """Hear what share of the training is done; as a rule, nothing depends on it."""
@@ -219,6 +234,15 @@ class OutputSettings(Settings, ABC):
     """Settings of an output layer; register a subclass in OUTPUT_LAYERS under its `type`."""
 
     type: str
+
+    @property
+    def fewest_classes(self) -> int:
+        """The smallest vocabulary that the layer can be built for."""
+        return 1
+
+    def fitted(self, target_counts: NDArray[np.int64]) -> Self:
+        """The same with what depends on the training targets filled in; as a rule, nothing. [V]"""
+        return self
 
     @abstractmethod
     def build(self, encoder: Encoder, vocabulary: int) -> OutputLayer:

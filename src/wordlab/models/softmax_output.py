@@ -17,7 +17,7 @@ from wordlab.models.language_model import (
 )
 from wordlab.models.products import Precision, linear, product, product_type
 from wordlab.models.settings import Probability
-from wordlab.models.softmax_nats import SoftmaxNats
+from wordlab.models.softmax_nats import SoftmaxNats, chunk_rows
 
 
 @OUTPUT_LAYERS.register("softmax")
@@ -179,6 +179,14 @@ class SoftmaxOutput(OutputLayer):
             self._sample = ClassSample(self.unigram, self._sample_size)
         return self._sample
 
+    def weights_of_words(self) -> Tensor:
+        """The output vectors, behind the projection if there is one. [V, F]"""
+        return self.weight if self.projection is None else self.weight @ self.projection.weight
+
+    def batch_sizes(self, targets: Tensor) -> dict[str, int]:
+        """K, the pieces in which the layer reads a batch."""
+        return {"K": -(-len(targets) // chunk_rows(len(targets), len(self.weight)))}
+
     @property
     def parameters_of_a_class(self) -> int:
         """Its output vector, unless tied, and its bias."""
@@ -220,3 +228,19 @@ class SoftmaxOutput(OutputLayer):
             number_bytes=number_bytes,
         )
         return [*layers, softmax]
+
+
+def softmax_nats(
+    features: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, precision: Precision
+) -> Tensor:
+    """Sum of -ln p(target) under a softmax over the rows of a matrix, by the fused, chunked loss.
+
+    [B, F], [V, F], [V], [B] -> scalar.
+    """
+    operands = features, weight, bias
+    if not torch.is_grad_enabled():  # else the gradient would be worked out with the loss
+        operands = features.detach(), weight.detach(), bias.detach()
+    nats: Tensor = SoftmaxNats.apply(  # type: ignore[no-untyped-call]
+        *operands, targets, product_type(features, precision), None, 0.0, None
+    )
+    return nats

@@ -6,16 +6,21 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
+import torch
 from torch import Tensor
 
 from wordlab.errors import WordlabError
 from wordlab.runs.files import read_tensors, write_tensors
 from wordlab.runs.history import write_history
 from wordlab.runs.model_files import MODEL
+from wordlab.runs.preflight import Expectation, expectation
 from wordlab.runs.run import CHECKPOINT
+from wordlab.runs.threads import settle_threads
+from wordlab.training.pace import Pace, measured_pace
 from wordlab.training.progress import Epoch, Progress, Step
 from wordlab.training.ranks import ALONE, Ranks
 from wordlab.training.settings import TrainingSettings
+from wordlab.training.trainer import Trainer
 
 
 class AnyTrainer(Protocol):
@@ -53,6 +58,7 @@ class KeptTraining(ABC, Generic[R]):
         trainer: what trains.
         notes: what a user may want to know before it begins.
         ranks: the processes that train together; the first one alone writes to the folder.
+        needed: bytes of memory that training adds, by formula.
     """
 
     path: Path
@@ -60,6 +66,8 @@ class KeptTraining(ABC, Generic[R]):
     settings: TrainingSettings
     notes: tuple[str, ...] = ()
     ranks: Ranks = ALONE
+    needed: int = 0
+    _pace: Pace | None = None
     _saved: float
 
     @property
@@ -70,6 +78,26 @@ class KeptTraining(ABC, Generic[R]):
     @abstractmethod
     def finish(self) -> R:
         """Open the run anew, with what was trained."""
+
+    def settle_threads(self) -> None:
+        """Choose the number of threads, and note why; ranks share cores as torchrun has them."""
+        if self.ranks.size > 1:
+            return
+        task = self.trainer.task if isinstance(self.trainer, Trainer) else None
+        line, self._pace = settle_threads(self.path, self.settings, task)
+        self.notes += (line,) if line else ()
+
+    def expectation(self) -> Expectation | None:
+        """The time and memory that the rest is expected to take; None where nothing is left.
+
+        Some steps on a copy of the model are timed, unless they were to choose the threads.
+        """
+        trainer = self.trainer
+        if not isinstance(trainer, Trainer) or trainer.progress.epoch >= self.settings.epochs:
+            return None
+        if self._pace is None:
+            self._pace = measured_pace(trainer.task, self.settings, [torch.get_num_threads()])
+        return expectation(trainer, self.needed, self._pace)
 
     def epochs(self, on_step: Callable[[Step], None] | None = None) -> Iterator[Epoch]:
         """Train and yield each epoch when its weights and history are on disk."""

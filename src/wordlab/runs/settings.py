@@ -7,17 +7,19 @@ from pydantic import Field, model_validator
 from wordlab.config import NameIn, PartOf, Settings
 from wordlab.corpus.text import LAYOUTS, TextSettings
 from wordlab.corpus.vocabulary import VocabularySettings
+from wordlab.models.adaptive_softmax import AdaptiveSettings
 from wordlab.models.counts.arpa_settings import ArpaSettings
 from wordlab.models.counts.kneser_ney import KneserNeySettings
 from wordlab.models.feedforward import FeedforwardSettings
 from wordlab.models.language_model import MODELS, OUTPUT_LAYERS, ModelSettings, OutputSettings
+from wordlab.models.noise_contrastive import NceSettings
 from wordlab.models.recurrent.elman import ElmanSettings
 from wordlab.models.recurrent.gru import GruSettings
 from wordlab.models.recurrent.lstm import LstmSettings
 from wordlab.models.softmax_output import SoftmaxSettings
 from wordlab.training.settings import TrainingSettings
 
-# Every family is registered by its import.
+# Every family and every output layer is registered by its import.
 FAMILIES = (
     FeedforwardSettings,
     ElmanSettings,
@@ -26,6 +28,7 @@ FAMILIES = (
     KneserNeySettings,
     ArpaSettings,
 )
+OUTPUTS = (SoftmaxSettings, AdaptiveSettings, NceSettings)
 
 
 class DataSettings(Settings):

@@ -24,6 +24,7 @@ from wordlab.runs.environment import ENVIRONMENT, describe_environment
 from wordlab.runs.files import filling, require_new, write_json, write_tensors, write_whole
 from wordlab.runs.kept_training import KeptTraining
 from wordlab.runs.model_files import SETTINGS
+from wordlab.runs.preflight import require_memory, tagger_bytes
 from wordlab.runs.run import Run
 from wordlab.runs.tagger_run import (
     CALIBRATION,
@@ -60,8 +61,8 @@ class TaggerTraining(KeptTraining[TaggerRun]):
         self.path = run.path
         self.notes = tuple(notes)
         self.settings = run.settings.training
-        if self.settings.threads is not None:
-            torch.set_num_threads(self.settings.threads)
+        self.needed = tagger_bytes(run.settings, run.lexicon, run.tag_set, vectors)
+        require_memory(self.needed)
         model = fresh_tagger(run.settings, run.lexicon, run.tag_set, vectors)
         self.train, self.validation = run.sentences("train"), run.sentences("validation")
         types = {span.type for sentence in self.train for span in sentence.spans}
@@ -78,6 +79,7 @@ class TaggerTraining(KeptTraining[TaggerRun]):
             run.settings.model.drawn_radius,
         )
         self.trainer: Trainer = Trainer(task, self.settings, ranks)
+        self.settle_threads()
 
     @cached_property
     def metadata(self) -> Mapping[str, str]:
@@ -195,6 +197,7 @@ def _lay_out(
         folder / ENVIRONMENT,
         {
             **describe_environment(),
+            **({"threads": None} if ranks == 1 else {}),  # until they are settled
             "ranks": ranks,
             "data": {
                 "train": {"files": settings.data.train, **prints["train"]},

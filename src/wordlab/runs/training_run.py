@@ -5,8 +5,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from wordlab.config import validate
 from wordlab.corpus.preparation import prepare
 from wordlab.corpus.text import Text, TextSettings, read_text, text_of
@@ -16,7 +14,7 @@ from wordlab.runs.environment import ENVIRONMENT, describe_environment
 from wordlab.runs.files import filling, require_new, write_json
 from wordlab.runs.kept_training import KeptTraining
 from wordlab.runs.model_files import MIXTURE, SETTINGS, VOCABULARY, fresh_network
-from wordlab.runs.preflight import require_memory
+from wordlab.runs.preflight import needed_bytes, require_memory
 from wordlab.runs.run import CORPUS, Run, TextLike
 from wordlab.runs.settings import RunSettings
 from wordlab.training.counting import CountTrainer
@@ -38,9 +36,8 @@ class TrainingRun(KeptTraining[Run]):
         self.path = run.path
         self.notes = tuple(notes)
         self.settings = run.settings.training
-        if self.settings.threads is not None:
-            torch.set_num_threads(self.settings.threads)
-        require_memory(run.settings, len(run.vocabulary))
+        self.needed = needed_bytes(run.settings, len(run.vocabulary))
+        require_memory(self.needed)
         texts = run.store("train"), run.store("validation")
         settings, types = run.settings, len(run.vocabulary)
         self.trainer: CountTrainer | Trainer
@@ -50,6 +47,7 @@ class TrainingRun(KeptTraining[Run]):
             network = fresh_network(settings, run.vocabulary)
             task = LanguageModelling(network, *texts, self.settings, types)
             self.trainer = Trainer(task, self.settings, ranks)
+        self.settle_threads()
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -77,7 +75,7 @@ class TrainingRun(KeptTraining[Run]):
         """
         folder = Path(path)
         require_new(folder, f"choose another folder, or go on with: wordlab resume {path}")
-        require_memory(settings, settings.vocabulary.size or 0)
+        require_memory(needed_bytes(settings, settings.vocabulary.size or 0))
         if train is None:
             if not settings.data.train:
                 raise WordlabError("no training text was named", where="data.train")
@@ -121,11 +119,14 @@ def _lay_out(
         hold_out=0.0 if validation else settings.data.hold_out,
         seed=settings.training.seed,
     )
+    counts = settings.model.reading.target_counts(corpus.stores["train"], len(corpus.vocabulary))
+    settings = settings.model_copy(update={"output": settings.output.fitted(counts)})
     corpus.vocabulary.save(folder / VOCABULARY)
     write_json(
         folder / ENVIRONMENT,
         {
             **describe_environment(),
+            **({"threads": None} if ranks == 1 else {}),  # until they are settled
             "ranks": ranks,
             "data": {
                 "train": train.name,

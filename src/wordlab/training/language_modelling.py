@@ -1,6 +1,5 @@
 """Learning to predict the next word."""
 
-import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -39,7 +38,7 @@ class LanguageModelling(Task):
         self.train = train
         self.validation = validation
         self.vocabulary = vocabulary
-        self.uniform_nats = math.log(vocabulary)
+        self.uniform_nats = model.output.guess_nats(vocabulary)
         self._reading = model.reading.in_training(settings.batch)
         self._watched = model.reading.between_epochs(settings.batch)
         self._target_counts = self._reading.target_counts(train, vocabulary)
@@ -51,6 +50,7 @@ class LanguageModelling(Task):
                     where=f"{name} text",
                     mend="give longer sentences, or set model.padding=full",
                 )
+        self._validation_targets = int(validation_counts.sum())
         self._by_frequency = np.argsort(-self._target_counts, kind="stable")
         model.encoder.start_from_text(train, settings.seed)
         model.output.start_from_counts(torch.from_numpy(self._target_counts))
@@ -81,6 +81,10 @@ class LanguageModelling(Task):
             validation.nats_per_token,
             validation.accuracy,
         )
+
+    def judged_targets(self, most: int) -> int:
+        """Of the whole validation text, and of a sample of the training text."""
+        return self._validation_targets + min(most, int(self._target_counts.sum()))
 
     def at(self, share: float) -> None:
         """Tell the output layer."""

@@ -58,7 +58,8 @@ class TrainingSettings(Settings):
     device: Device = "auto"
     """cpu, cuda, or auto: a GPU where PyTorch sees one. Ranks on one machine take one each."""
     threads: int | None = Field(default=None, ge=1)
-    """Threads of PyTorch; None: as many as it chooses."""
+    """Threads of PyTorch; None: one, half or all of those there are, whichever is quickest in some
+    steps at the start; a run that goes on keeps its number."""
 
     @property
     def curriculum_epochs(self) -> int:

@@ -60,6 +60,10 @@ class Tagging(Task):
             return None
         return window_steps(self.model, self.train, self.radius, settings)
 
+    def judged_targets(self, most: int) -> int:
+        """Words of the validation text, and of a sample of the training text."""
+        return len(self.validation) + min(most, len(self.train))
+
     def judge(self, most: int) -> Judged:
         """Tag both texts; of the training text, sentences spread evenly over it."""
         chosen = _spread(self.train, most)

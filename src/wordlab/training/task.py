@@ -97,5 +97,9 @@ class Task(ABC):
     def judge(self, most: int) -> Judged:
         """Score the model, which is in its mode for use; of the training text `most` targets."""
 
+    @abstractmethod
+    def judged_targets(self, most: int) -> int:
+        """How many targets `judge` scores."""
+
     def at(self, share: float) -> None:  # noqa: B027
         """Hear what share of the training is done; as a rule, nothing depends on it."""

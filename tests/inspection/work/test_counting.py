@@ -1,6 +1,7 @@
 """Operations and bytes: what formulas say is what a real forward and backward pass does."""
 
 from fractions import Fraction
+from itertools import product
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from wordlab.inspection.work.parts import (
     tagger_parts,
 )
 from wordlab.inspection.work.passes import counted_parts
+from wordlab.inspection.work.report import meaning
 from wordlab.models.cost import LETTERS, evaluate
 from wordlab.models.language_model import MODELS, OUTPUT_LAYERS, NetworkSettings, build_model
 from wordlab.models.taggers.features import FeatureSettings
@@ -38,6 +40,14 @@ OPTIONS: dict[str, list[dict[str, object]]] = {
     "elman": [{"biases": 0}, {"direct": True}, {"truncation": 2}],
     "gru": [{"reset": "before"}, {"reset": "after", "biases": 2}],
     "lstm": [{"layer_norm": True}, {"reads": "stream", "length": 7}],
+}
+OF_OUTPUT: dict[str, dict[str, st.SearchStrategy[object]]] = {
+    "softmax": {"tied": st.booleans(), "sample": st.sampled_from([0, 5])},
+    "adaptive": {
+        "cuts": st.sampled_from([[1], [2, 3], [1, 2, 4], []]),
+        "narrowing": st.integers(1, 3),
+    },
+    "nce": {"noise": st.integers(1, 9), "tied": st.booleans()},
 }
 WORDS = ("Mara", "left", "Turin", "for", "a", "unhurriedly", "B-52", "12/10/99")
 
@@ -69,15 +79,17 @@ def test_language_models(data: st.DataObject, kind: str) -> None:
         options = {**options, "hidden_dropout": 0.0}
     if kind != "feedforward":
         options = {**options, "precision": data.draw(st.sampled_from(["float32", "bfloat16"]))}
-    output = {
-        "tied": data.draw(st.booleans(), "tied") and not options.get("sparse"),
-        "precision": data.draw(st.sampled_from(["float32", "bfloat16"]), "precision"),
-        "sample": data.draw(st.sampled_from([0, 5]), "sample"),
-    }
     types = data.draw(st.integers(5, 40), "types")
+    layer = data.draw(st.sampled_from(list(OUTPUT_LAYERS)), "output")
+    output = {
+        "precision": data.draw(st.sampled_from(["float32", "bfloat16"]), "precision"),
+        **{name: data.draw(values, name) for name, values in OF_OUTPUT[layer].items()},
+    }
+    if output.get("tied") and options.get("sparse"):
+        output["tied"] = False
     model = build_model(
         MODELS[kind].model_validate({**options, "embedding": embedding, "hidden": hidden}),
-        OUTPUT_LAYERS["softmax"].model_validate(output),
+        OUTPUT_LAYERS[layer].model_validate(output),
         types,
         seed=1,
     )
@@ -170,9 +182,9 @@ def test_counting_is_that_of_pytorch() -> None:
 def test_counting_by_hand() -> None:
     a, b = torch.zeros(2, 3), torch.zeros(3, 5)
     work = count(lambda: (a @ b, a @ b))
-    product = Product.of(2, 3, 5, torch.float32)
-    assert work.products == {product: 2}
-    assert (product.flops, product.bytes) == (60, 4 * (6 + 15 + 10))
+    made = Product.of(2, 3, 5, torch.float32)
+    assert work.products == {made: 2}
+    assert (made.flops, made.bytes) == (60, 4 * (6 + 15 + 10))
     assert (work.flops, work.bytes) == (120, 248)
     table = torch.zeros(9, 4)
     assert count(lambda: functional.embedding(torch.tensor([1, 1]), table)).bytes == 4 * 2 * 8
@@ -190,6 +202,9 @@ def test_formulas_by_hand() -> None:
 
 
 def test_every_letter_has_a_meaning() -> None:
-    for kind in NETWORKS:
-        model = build_model(MODELS[kind](), OUTPUT_LAYERS["softmax"](), 20, seed=1)
-        assert set(language_workload(model, vocabulary(20), 9).sizes) <= set(LETTERS)
+    layers = [("softmax", {}), ("adaptive", {"cuts": [5, 9]}), ("nce", {})]
+    for kind, (name, output) in product(NETWORKS, layers):
+        model = build_model(MODELS[kind](), OUTPUT_LAYERS[name].model_validate(output), 20, seed=1)
+        for letter in language_workload(model, vocabulary(20), 9).sizes:
+            assert meaning(letter)
+    assert meaning("C1") == LETTERS["C"]

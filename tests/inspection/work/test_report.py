@@ -132,5 +132,8 @@ def test_memory_has_one_formula() -> None:
     needed = needed_bytes(settings, 50)
     assert cost_of(model, settings.training).training_bytes == needed
     parameters = sum(p.numel() for p in model.parameters())
-    # Weights, gradients, the best so far, two moments of Adam, the average; and a batch.
-    assert needed == 4 * (6 * parameters + 2 * 256 * 50 + 4 * 256 * model.encoder.features)
+    # Of each: weight, best so far, average, gradient, two moments of Adam; and thrice what resuming
+    # needs. Of a batch: logits and probabilities, 3 vectors of 64 with their masks, 128 units.
+    kept = 2 * 3 * 64 + 2 * 128
+    largest = 3 * 128 * 3 * 64
+    assert needed == 4 * ((6 + 3 * 4) * parameters + 2 * 256 * (50 + kept) + largest)

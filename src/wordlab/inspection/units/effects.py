@@ -34,6 +34,7 @@ from wordlab.inspection.units.texts import (
     unit_values,
 )
 from wordlab.models.language_model import LanguageModel, OutputLayer, State
+from wordlab.models.softmax_output import SoftmaxOutput
 from wordlab.models.taggers.outputs import ScoredTags
 from wordlab.models.taggers.tagger import TagOutput
 from wordlab.runs.run import Run
@@ -408,6 +409,8 @@ def _nats(
 
     A unit that moves by d moves the logits by d times its outgoing weights. [V, U]
     """
+    if not isinstance(output, SoftmaxOutput):  # whose scores are no logits of one softmax
+        return _nats_anew(output, features, targets, held)
     found = np.empty((1 + len(held.units), len(features)))
     moves = torch.from_numpy(held.values).float() - features[:, list(held.units)]
     columns = outgoing.T.contiguous()
@@ -424,4 +427,22 @@ def _nats(
             on_target = moved.gather(1, target)[:, 0]
             total = moved.exp_().sum(dim=1).log()
             found[1 + row, here] = (total - on_target).double().numpy()
+    return found
+
+
+def _nats_anew(
+    output: OutputLayer, features: Tensor, targets: Tensor, held: _Held
+) -> NDArray[np.float64]:
+    """The same of any output layer: all probabilities are worked out for each unit. [1 + U, N]"""
+    rows = [features]
+    for unit, value in zip(held.units, held.values, strict=True):
+        moved = features.clone()
+        moved[:, unit] = float(value)
+        rows.append(moved)
+    found = np.empty((len(rows), len(features)))
+    for row, given in zip(found, rows, strict=True):
+        for first in range(0, len(features), ROWS_AT_ONCE):
+            here = slice(first, first + ROWS_AT_ONCE)
+            log_probs = output.log_probs(given[here])
+            row[here] = -log_probs.gather(1, targets[here, None])[:, 0].double().numpy()
     return found

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from wordlab.errors import WordlabError
 from wordlab.models.activations import ACTIVATIONS
 from wordlab.models.feedforward import FeedforwardEncoder
-from wordlab.models.language_model import LanguageModel
-from wordlab.models.softmax_output import SoftmaxOutput
+from wordlab.models.language_model import LanguageModel, OutputLayer
 from wordlab.models.taggers.outputs import ScoredTags
 from wordlab.models.taggers.tagger import Tagger
 from wordlab.models.taggers.window import WindowEncoder
@@ -152,10 +151,8 @@ def outgoing_weights(model: Network) -> Floats:
     if isinstance(output, ScoredTags):
         weights = _numbers(output.linear.weight)
     else:
-        assert isinstance(output, SoftmaxOutput)
-        weights = _numbers(output.weight)
-        if output.projection is not None:
-            weights = weights @ _numbers(output.projection.weight)
+        assert isinstance(output, OutputLayer)
+        weights = _numbers(output.weights_of_words())
     return weights[:, : count_of_units(model)]
 
 

@@ -18,7 +18,6 @@ from wordlab.corpus.vocabulary import Vocabulary
 from wordlab.models.cost import LayerCost, Part, evaluate
 from wordlab.models.language_model import LanguageModel
 from wordlab.models.recurrent.encoder import RecurrentEncoder
-from wordlab.models.softmax_nats import chunk_rows
 from wordlab.models.taggers.tagger import Tagger
 
 WORDS = 24
@@ -113,8 +112,7 @@ def _whole(model: LanguageModel) -> LanguageModel:
 def _language(model: LanguageModel, batch: Batch, protocol: str) -> Workload:
     encoder, output = model.encoder, model.output
     rows, targets = len(batch.inputs), len(batch.targets)
-    pieces = -(-targets // chunk_rows(targets, len(encoder.word_vectors())))
-    sizes = {"M": rows, "N": targets, "K": pieces}
+    sizes = {"M": rows, "N": targets, **output.batch_sizes(batch.targets)}
     if batch.steps:
         sizes |= {"S": batch.steps[0], "T": len(batch.steps)}
     parts = (

@@ -138,6 +138,7 @@ class Cell(nn.Module, ABC):
             forward_bytes=forward_bytes,
             backward_bytes=backward_bytes,
             blocks=self.products,
+            kept=(2 * blocks + 4) * self.units,  # blocks as added up and as found, the state, masks
         )
 
     def zero_state(self, sequences: int) -> State:

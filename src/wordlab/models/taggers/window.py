@@ -85,6 +85,7 @@ class WindowEncoder(TagEncoder):
                 sizes,
                 forward_bytes="8 P I",
                 backward_bytes="4 P I + 4 I + 8 I / M",
+                kept=places * sizes["I"],
             )
         ]
         inputs = "P I"
