@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from wordlab.cli.terminal import Json, Overrides, note, show, show_json
+from wordlab.cli.terminal import JobsOption, Json, Overrides, note, show, show_json
 
 if TYPE_CHECKING:
     from wordlab.runs.tagger_training import TaggerTraining
@@ -40,6 +40,7 @@ def train(
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Seed of all chance.")] = None,
     task: TaskOption = "",
+    jobs: JobsOption = 0,
     as_json: Json = False,
 ) -> None:
     """Train a model and keep it, with all that is needed to use it, in a run folder."""
@@ -47,16 +48,20 @@ def train(
         config, overrides, texts, validation, task=task, minutes=minutes, seed=seed
     )
     source = str(config) if config else "--set"
-    train_and_summarise(started(data, run, source=source), as_json=as_json)
+    train_and_summarise(started(data, run, source=source, jobs=jobs), as_json=as_json)
 
 
-def started(data: dict[str, Any], run: Path, *, source: str) -> "TrainingRun | TaggerTraining":
+def started(
+    data: dict[str, Any], run: Path, *, source: str, jobs: int = 0
+) -> "TrainingRun | TaggerTraining":
     """Begin the training that settings describe, of a language model or of a tagger.
 
     Args:
         source: where the settings came from, for messages.
+        jobs: processes that read large texts; 0 for as many as there are cores.
     """
     from wordlab.cli.progress import reading_shown
+    from wordlab.corpus.numbering import cores
     from wordlab.runs.opening import settings_of
     from wordlab.runs.settings import RunSettings
     from wordlab.runs.tagger_training import TaggerTraining
@@ -65,7 +70,7 @@ def started(data: dict[str, Any], run: Path, *, source: str) -> "TrainingRun | T
     settings = settings_of(data, source)
     with reading_shown([*settings.data.train, *settings.data.validation]):
         if isinstance(settings, RunSettings):
-            return TrainingRun.start(settings, run)
+            return TrainingRun.start(settings, run, jobs=jobs or cores())
         return TaggerTraining.start(settings, run)
 
 

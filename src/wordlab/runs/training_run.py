@@ -13,7 +13,7 @@ from wordlab.corpus.text import Text, TextSettings, read_text, text_of
 from wordlab.errors import WordlabError
 from wordlab.models.language_model import CountSettings
 from wordlab.runs.environment import ENVIRONMENT, describe_environment
-from wordlab.runs.files import filling, require_new, write_json
+from wordlab.runs.files import alone_in, filling, require_new, was_cut_short, write_json
 from wordlab.runs.kept_training import KeptTraining
 from wordlab.runs.model_files import MIXTURE, SETTINGS, VOCABULARY, fresh_network
 from wordlab.runs.preflight import require_memory
@@ -62,17 +62,22 @@ class TrainingRun(KeptTraining[Run]):
         *,
         train: Text | None = None,
         validation: Text | None = None,
+        jobs: int = 1,
     ) -> "TrainingRun":
         """Prepare the texts and lay out a new run folder.
 
+        In a folder where this was killed, go on with what is read of the texts.
+
         Args:
             train, validation: texts in place of those that `settings.data` names.
+            jobs: processes that read large texts.
 
         Raises:
             WordlabError: where the folder holds something already, or a text cannot be read.
         """
         folder = Path(path)
-        require_new(folder, f"choose another folder, or go on with: wordlab resume {path}")
+        if not was_cut_short(folder) or (folder / SETTINGS).exists():
+            require_new(folder, f"choose another folder, or go on with: wordlab resume {path}")
         require_memory(settings, settings.vocabulary.size or 0)
         if train is None:
             if not settings.data.train:
@@ -80,12 +85,17 @@ class TrainingRun(KeptTraining[Run]):
             train = read_text(settings.data.train)
         if validation is None and settings.data.validation:
             validation = read_text(settings.data.validation)
-        with filling(folder):
-            return cls._laid_out(settings, folder, train, validation)
+        with alone_in(folder), filling(folder):
+            return cls._laid_out(settings, folder, train, validation, jobs)
 
     @classmethod
     def _laid_out(
-        cls, settings: RunSettings, folder: Path, train: Text, validation: Text | None
+        cls,
+        settings: RunSettings,
+        folder: Path,
+        train: Text,
+        validation: Text | None,
+        jobs: int,
     ) -> "TrainingRun":
         """Fill a new folder with all but weights."""
         others = {}
@@ -100,6 +110,7 @@ class TrainingRun(KeptTraining[Run]):
             folder / CORPUS,
             hold_out=0.0 if validation else settings.data.hold_out,
             seed=settings.training.seed,
+            jobs=jobs,
         )
         corpus.vocabulary.save(folder / VOCABULARY)
         write_json(
