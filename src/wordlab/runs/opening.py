@@ -2,17 +2,19 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wordlab.config import read_json, validate
 from wordlab.errors import WordlabError
 from wordlab.runs.model_files import SETTINGS
 from wordlab.runs.run import Run
 from wordlab.runs.settings import RunSettings
-from wordlab.runs.tagger_run import TaggerRun
-from wordlab.runs.tagger_settings import TaggerRunSettings
-from wordlab.runs.tagger_training import TaggerTraining
-from wordlab.runs.training_run import TrainingRun
+
+if TYPE_CHECKING:  # what only one kind of run needs, and training, is loaded where it is used
+    from wordlab.runs.tagger_run import TaggerRun
+    from wordlab.runs.tagger_settings import TaggerRunSettings
+    from wordlab.runs.tagger_training import TaggerTraining
+    from wordlab.runs.training_run import TrainingRun
 
 TASKS = ("language-model", "tagger")
 
@@ -29,7 +31,7 @@ def task_of(settings: Mapping[str, Any], where: str) -> str:
     return str(task)
 
 
-def settings_of(data: dict[str, Any], source: str) -> RunSettings | TaggerRunSettings:
+def settings_of(data: dict[str, Any], source: str) -> "RunSettings | TaggerRunSettings":
     """Settings of a run of either kind, from plain values that may say which.
 
     Args:
@@ -39,6 +41,8 @@ def settings_of(data: dict[str, Any], source: str) -> RunSettings | TaggerRunSet
         WordlabError: where they are wrong.
     """
     if task_of(data, source) == "tagger":
+        from wordlab.runs.tagger_settings import TaggerRunSettings
+
         return validate(TaggerRunSettings, data, source=source)
     return validate(RunSettings, data, source=source)
 
@@ -52,12 +56,16 @@ def is_tagger(path: str | Path) -> bool:
     return isinstance(data, dict) and data.get("task") == "tagger"
 
 
-def open_run(path: str | Path) -> Run | TaggerRun:
+def open_run(path: str | Path) -> "Run | TaggerRun":
     """Open a run folder, of a language model or of a tagger."""
-    return TaggerRun.load(path) if is_tagger(path) else Run.load(path)
+    if not is_tagger(path):
+        return Run.load(path)
+    from wordlab.runs.tagger_run import TaggerRun
+
+    return TaggerRun.load(path)
 
 
-def open_tagger(path: str | Path) -> TaggerRun:
+def open_tagger(path: str | Path) -> "TaggerRun":
     """Open a tagger's run folder.
 
     Raises:
@@ -73,6 +81,12 @@ def open_tagger(path: str | Path) -> TaggerRun:
     return found
 
 
-def resume_run(path: str | Path) -> TrainingRun | TaggerTraining:
+def resume_run(path: str | Path) -> "TrainingRun | TaggerTraining":
     """Go on with the training of a run folder."""
-    return TaggerTraining.resume(path) if is_tagger(path) else TrainingRun.resume(path)
+    if is_tagger(path):
+        from wordlab.runs.tagger_training import TaggerTraining
+
+        return TaggerTraining.resume(path)
+    from wordlab.runs.training_run import TrainingRun
+
+    return TrainingRun.resume(path)
