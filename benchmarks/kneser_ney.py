@@ -54,7 +54,9 @@ MEASURE = """
 import resource, subprocess, sys, time
 began = time.perf_counter()
 code = subprocess.run(sys.argv[1:]).returncode
-print(time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)
+seconds = time.perf_counter() - began
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
 sys.exit(code)
 """
 
@@ -67,9 +69,10 @@ class NoKenlmError(Exception):
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds of wall-clock time and MiB of memory at the peak."""
+    """Seconds of wall-clock time and of the processor, and MiB of memory at the peak."""
 
     seconds: float
+    processor: float
     peak: float
     before: float = 0.0
     """MiB before the work began: Python, its libraries and the text."""
@@ -94,8 +97,11 @@ def compare(train: Sentences, valid: Sentences, options: argparse.Namespace, scr
     model = estimate(encode(train, vocabulary), options.order, len(vocabulary), prune=options.prune)
     for note in model.notes:
         print("note:", note)
-    runs = [our_cost(train, options) for _ in range(options.rounds)]
-    rows = [row_of("wordlab", valid, vocabulary, model.model, runs)]
+    arpa = scratch / "whole.arpa"
+    rows = []
+    for name, source in (("wordlab, estimation", train), ("wordlab, text to ARPA", arpa)):
+        runs = [our_cost(source, options) for _ in range(options.rounds)]
+        rows.append(row_of(name, valid, vocabulary, model.model, runs))
     differences = []
     skipped = ""
     try:
@@ -104,7 +110,7 @@ def compare(train: Sentences, valid: Sentences, options: argparse.Namespace, scr
             runs = [run_lmplz(lmplz, text, options, scratch) for _ in range(options.rounds)]
             theirs = read_arpa(scratch / "theirs.arpa")
             if text is train:
-                rows.append(row_of("KenLM", valid, *spelled_as_ours(theirs), runs))
+                rows.append(row_of("KenLM, text to ARPA", valid, *spelled_as_ours(theirs), runs))
             ours = estimate(
                 encode(text, vocabulary), options.order, len(vocabulary),
                 prune=options.prune, outside=1,
@@ -114,13 +120,13 @@ def compare(train: Sentences, valid: Sentences, options: argparse.Namespace, scr
     except NoKenlmError as error:
         skipped = f" KenLM is skipped: {error}"
     heads = ("", "n-grams", Column("valid perplexity", 3), "targets", Column("seconds", 2),
-             Column("peak MiB", 0), Column("before MiB", 0))  # fmt: skip
+             Column("processor", 2), Column("peak MiB", 0), Column("before MiB", 0))  # fmt: skip
     note = (
-        f"PTB, order {options.order}; seconds and memory of the estimation, medians of"
-        f" {options.rounds} rounds; KenLM's with reading the text and writing the ARPA file."
-        f"{skipped}"
+        f"PTB, order {options.order}; medians of {options.rounds} rounds; wall-clock seconds and"
+        f" those of the processor, ours on one core, KenLM's on those that it takes.{skipped}"
     )
     print(as_text(Table.of("Kneser-Ney", heads, rows, note=note)), end="")
+    print(as_text(scoring(model.model, encode(train, vocabulary), options.rounds)), end="")
     print(as_text(whole_distributions(model.model, encode(valid, vocabulary))), end="")
     if differences:
         heads = ("text", "n", "n-grams", "only in one", "log10 p", "log10 b")
@@ -158,6 +164,29 @@ def row_of(
     return name, sum(model.sizes), perplexity(nats / targets), targets, *figures
 
 
+def scoring(model: BackoffModel, store: TokenStore, rounds: int) -> Table:
+    """How fast the training text is scored, all of it as one batch and in batches of 16,384."""
+    rows = []
+    for size in (len(store), 1 << 14):
+        batches = list(Windows(len(model.orders)).batches(store, size))
+        targets = sum(len(batch.targets) for batch in batches)
+        rates = []
+        for _ in range(rounds):
+            began, used = time.perf_counter(), time.process_time()
+            for batch in batches:
+                model.target_log_probs(batch.inputs, batch.targets)
+            seconds = time.perf_counter() - began, time.process_time() - used
+            rates.append([targets / each for each in seconds])
+        rows.append(
+            (min(size, targets), targets, *map(statistics.median, zip(*rates, strict=True)))
+        )
+    heads = ("targets a batch", "targets", Column("targets a second", 0),
+             Column("a processor second", 0))  # fmt: skip
+    return Table.of(
+        "Scoring the training text", heads, rows, note=f"Medians of {rounds}, one thread."
+    )
+
+
 def whole_distributions(model: BackoffModel, store: TokenStore) -> Table:
     """How fast next-word distributions are, and how far from 1 they sum."""
     batches = [batch.inputs for batch in Windows(len(model.orders)).batches(store, 512)][:40]
@@ -173,24 +202,32 @@ def whole_distributions(model: BackoffModel, store: TokenStore) -> Table:
     return Table.of("Next-word distributions", heads, [row], note="Batches of 512, one thread.")
 
 
-def astuple(cost: Cost) -> tuple[float, float, float]:
-    return cost.seconds, cost.peak, cost.before
+def astuple(cost: Cost) -> tuple[float, ...]:
+    return cost.seconds, cost.processor, cost.peak, cost.before
 
 
-def our_cost(train: Sentences, options: argparse.Namespace) -> Cost:
-    """Estimate in a process of its own."""
+def our_cost(source: Sentences | Path, options: argparse.Namespace) -> Cost:
+    """In a process of its own, estimate from sentences, or write an ARPA file from the text."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(measured, (train, options.order, options.prune))
+        return pool.apply(measured, (source, options.order, options.prune))
 
 
-def measured(train: Sentences, order: int, prune: Sequence[int]) -> Cost:
+def measured(source: Sentences | Path, order: int, prune: Sequence[int]) -> Cost:
+    whole = isinstance(source, Path)
+    train = [] if whole else source
     vocabulary = vocabulary_of(train)
     store = encode(train, vocabulary)
     before = peak()
-    began = time.perf_counter()
-    estimate(store, order, len(vocabulary), prune=prune)
-    seconds = time.perf_counter() - began
-    return Cost(seconds, peak(), before)
+    began, used = time.perf_counter(), time.process_time()
+    if whole:
+        train = read(Path(os.environ["WORDLAB_DATA"]) / "ptb" / "ptb.train.txt")
+        vocabulary = vocabulary_of(train)
+        store = encode(train, vocabulary)
+    found = estimate(store, order, len(vocabulary), prune=prune)
+    if whole:
+        write_arpa(source, found.model, vocabulary)
+    seconds, processor = time.perf_counter() - began, time.process_time() - used
+    return Cost(seconds, processor, peak(), before)
 
 
 def peak() -> float:

@@ -16,7 +16,8 @@ import torch
 
 from wordlab.errors import WordlabError
 from wordlab.runs.kept_training import KeptTraining
-from wordlab.runs.opening import follow_run, resume_run, settings_of, start_run
+from wordlab.runs.opening import settings_of
+from wordlab.runs.starting import follow_run, resume_run, start_run
 from wordlab.samples import entities
 from wordlab.training.ranks import ALONE, Ranks, joined
 

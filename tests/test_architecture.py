@@ -112,6 +112,34 @@ def test_help_loads_no_heavy_library() -> None:
     assert "evaluate" in done.stdout
 
 
+def test_evaluating_loads_nothing_of_other_work(tmp_path: Path) -> None:
+    """Each library that a command loads is waited for at every call."""
+    text = tmp_path / "text.txt"
+    text.write_text("the cat sat on the mat .\n" * 40)
+    program = (
+        "import sys\n"
+        "from wordlab.cli.app import main\n"
+        "try:\n    main()\n"
+        "except SystemExit as end: assert not end.code\n"
+        "print(*sys.modules, file=sys.stderr)\n"
+    )
+    model = ("model.type=kneser-ney", "model.n=2")
+    training = ["train", str(text), "--run", str(tmp_path / "run"), "--set", model[0]]
+    commands = ([*training, "--set", model[1]], ["evaluate", str(tmp_path / "run"), str(text)])
+    for arguments in commands:
+        command = [sys.executable, "-c", program, *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    loaded = set(done.stderr.split())
+    assert {"torch", "wordlab.runs.run"} <= loaded
+    parents = {name.split(".")[0] for name in loaded}
+    assert not parents & {"scipy", "sklearn", "vl_convert", "spacy", "fastapi", "pyarrow"}
+    others = ("wordlab.corpus.labelled", "wordlab.models.taggers", "wordlab.training.trainer",
+              "wordlab.training.language_modelling", "wordlab.runs.tagger_run",
+              "wordlab.runs.training_run", "wordlab.inspection", "wordlab.server")  # fmt: skip
+    assert not [name for name in loaded if name.startswith(others)]
+
+
 def test_the_face_of_the_library() -> None:
     import wordlab
 

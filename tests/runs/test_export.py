@@ -24,7 +24,7 @@ from wordlab.runs.export import onnx_file
 from wordlab.runs.export.folder import export_folder
 from wordlab.runs.export.onnx_file import export_onnx
 from wordlab.runs.export.release import PLAIN, WORDS
-from wordlab.runs.opening import resume_run
+from wordlab.runs.starting import resume_run
 from wordlab.runs.tagger_run import TaggerRun
 from wordlab.runs.tagger_settings import TaggerRunSettings
 from wordlab.runs.tagger_training import train_tagger

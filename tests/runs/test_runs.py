@@ -15,7 +15,7 @@ import torch
 
 import wordlab
 from wordlab.errors import WordlabError
-from wordlab.runs.files import read_tensors
+from wordlab.runs.files import AT_WORK, alone_in, read_tensors
 from wordlab.runs.model_files import MODEL
 from wordlab.runs.run import CHECKPOINT, Run
 from wordlab.runs.settings import RunSettings
@@ -91,6 +91,23 @@ def test_a_recurrent_run_resumes_to_the_bit_with_its_state(
     list(broken.epochs(stop_in_the_second_epoch))
     list(TrainingRun.resume(tmp_path / "broken").epochs())
     assert_equal_to_the_bit(tmp_path / "straight", tmp_path / "broken")
+
+
+def test_a_start_that_was_killed_is_begun_again(texts: Path, tmp_path: Path) -> None:
+    """Only where it was marked as such, and not while someone is at work in it."""
+    folder = tmp_path / "run"
+    (folder / "corpus").mkdir(parents=True)
+    (folder / "corpus" / "train.ids").write_bytes(b"half")
+    with pytest.raises(WordlabError, match="is not empty"):
+        start(texts, folder)
+    with alone_in(folder), pytest.raises(WordlabError, match="is being prepared in it"):
+        start(texts, folder)
+    (folder / AT_WORK).touch()
+    assert start(texts, folder).run.store("train").header.sentences > 0
+    assert not (folder / AT_WORK).exists()
+    (folder / AT_WORK).touch()
+    with pytest.raises(WordlabError, match="is not empty"):
+        start(texts, folder)
 
 
 def test_a_run_killed_in_mid_epoch_resumes_to_the_bit(texts: Path, tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ from wordlab.corpus.labelled.doctor import read_labelled
 from wordlab.errors import WordlabError
 from wordlab.models.taggers.tagger import TAG_OUTPUTS, TAGGERS
 from wordlab.runs.model_files import MODEL
-from wordlab.runs.opening import open_run, open_tagger, resume_run
+from wordlab.runs.opening import open_run, open_tagger
 from wordlab.runs.run import CHECKPOINT, Run
+from wordlab.runs.starting import resume_run
 from wordlab.runs.tagger_run import VECTORS, TaggerRun
 from wordlab.runs.tagger_settings import TaggerRunSettings
 from wordlab.runs.tagger_training import TaggerTraining, train_tagger

@@ -19,8 +19,8 @@ from wordlab.batching.batch import Batch
 from wordlab.errors import WordlabError
 from wordlab.runs.files import read_tensors
 from wordlab.runs.history import read_history
-from wordlab.runs.opening import resume_run, settings_of, start_run
 from wordlab.runs.run import CHECKPOINT
+from wordlab.runs.starting import resume_run, settings_of, start_run
 from wordlab.training.ranks import ALONE, Ranks
 
 CHANCE = {"by chance", "diverging", "out of time"}

@@ -63,7 +63,7 @@ def evaluate(
     """Perplexity or F1, each with its parts, a 95 % interval and its protocol."""
     from wordlab.cli.progress import scoring_shown
     from wordlab.runs.opening import open_run
-    from wordlab.runs.tagger_run import TaggerRun
+    from wordlab.runs.run import Run
 
     if chart is not None and not curve:
         raise WordlabError("is of a learning curve", where="--chart", mend="add --curve")
@@ -71,7 +71,7 @@ def evaluate(
         _curve(run, texts, chart, as_json=as_json)
         return
     opened = open_run(run)
-    if isinstance(opened, TaggerRun):
+    if not isinstance(opened, Run):
         _tagger(opened, texts, errors, as_json=as_json)
         return
     text = opened.read(texts, layout=layout, tokens=tokens)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from wordlab.cli.terminal import Json, Overrides, note, show, show_json, write_chart
+from wordlab.cli.terminal import JobsOption, Json, Overrides, note, show, show_json, write_chart
 from wordlab.errors import WordlabError
 
 
@@ -25,10 +25,13 @@ def prepare(
     ] = Path("prepared"),
     n: Annotated[int, typer.Option("-n", min=1, max=16, help="Length of the n-grams.")] = 4,
     top: Annotated[int, typer.Option(min=0, help="How many common n-grams to list.")] = 50,
+    jobs: JobsOption = 0,
     overrides: Overrides = [],  # noqa: B006
     as_json: Json = False,
 ) -> None:
     """Count a text, build its vocabulary and write its token ids.
+
+    Where it is stopped, the same call goes on with what is read.
 
     Settings that apply: text.layout, text.tokens, text.form, vocabulary.size,
     vocabulary.min_count, vocabulary.file and the markers' spellings.
@@ -36,6 +39,7 @@ def prepare(
     from wordlab.cli.progress import reading_shown
     from wordlab.config import apply_overrides, validate
     from wordlab.corpus.ngrams import count_ngrams
+    from wordlab.corpus.numbering import cores
     from wordlab.corpus.preparation import prepare as prepare_texts
     from wordlab.corpus.text import read_text
     from wordlab.inspection.corpus import (
@@ -57,7 +61,7 @@ def prepare(
     first = read_text(texts).with_settings(settings.text)
     others = {"second": read_text(second).with_settings(settings.text)} if second else {}
     with reading_shown([*texts, *second]):
-        corpus = prepare_texts(first, others, settings.vocabulary, out)
+        corpus = prepare_texts(first, others, settings.vocabulary, out, jobs=jobs or cores())
     corpus.vocabulary.save(out / "vocabulary.tsv")
     for line in corpus.notes(settings.vocabulary):
         note(f"note: {line}")

@@ -8,14 +8,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from wordlab.cli.terminal import note
 from wordlab.corpus.readers import observed
 from wordlab.evaluation.cross_entropy import scoring_observed
-from wordlab.runs.kept_training import KeptTraining
-from wordlab.runs.tagger_training import TaggerTraining
 from wordlab.training.progress import Epoch, Step
+
+if TYPE_CHECKING:
+    from wordlab.runs.kept_training import KeptTraining
 
 R = TypeVar("R")
 
@@ -32,12 +33,14 @@ _SHORT_SECONDS = 1.0
 """Nor does scoring that is done in one."""
 
 
-def train_and_show(training: KeptTraining[R]) -> R:
+def train_and_show(training: "KeptTraining[R]") -> R:
     """Train to the end, with a row for each epoch; Ctrl-C saves, keeps the best and stops.
 
     Raises:
         KeyboardInterrupt: after the checkpoint is written, if the user pressed Ctrl-C.
     """
+    from wordlab.runs.tagger_training import TaggerTraining
+
     note(_TAGGER_HEAD if isinstance(training, TaggerTraining) else _HEAD)
     with _stop_on_interrupt(training) as interrupted, _bar() as bar:
         for epoch in training.epochs(bar.step):
@@ -50,7 +53,7 @@ def train_and_show(training: KeptTraining[R]) -> R:
     return training.finish()
 
 
-def train_along(training: KeptTraining[Any]) -> None:
+def train_along(training: "KeptTraining[Any]") -> None:
     """Train to the end beside the first rank, which shows how it goes."""
     with _stop_on_interrupt(training):
         for _ in training.epochs():
@@ -58,7 +61,7 @@ def train_along(training: KeptTraining[Any]) -> None:
 
 
 @contextmanager
-def _stop_on_interrupt(training: KeptTraining[R]) -> Iterator[list[int]]:
+def _stop_on_interrupt(training: "KeptTraining[R]") -> Iterator[list[int]]:
     """Let the batch under way finish at the first Ctrl-C; a second one interrupts at once."""
     caught: list[int] = []
 

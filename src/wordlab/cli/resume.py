@@ -13,7 +13,7 @@ def register(app: typer.Typer) -> None:
 def resume(run: RunFolder, as_json: Json = False) -> None:
     """Go on training from the last checkpoint; on a CPU the result is the same to the bit."""
     from wordlab.cli.train import train_and_summarise
-    from wordlab.runs.opening import resume_run
+    from wordlab.runs.starting import resume_run
     from wordlab.training.ranks import joined
 
     with joined() as ranks:

@@ -26,6 +26,11 @@ TokensOption = Annotated[
     str, typer.Option("--tokens", help="spaces or words; else as the training text was read.")
 ]
 
+JobsOption = Annotated[
+    int,
+    typer.Option("--jobs", min=0, help="Read large texts in so many processes; 0: all cores."),
+]
+
 
 def show(tables: Iterable[Table]) -> None:
     """Print tables, a blank line between."""

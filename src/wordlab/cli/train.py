@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from wordlab.cli.terminal import Json, Overrides, note, show, show_json
+from wordlab.cli.terminal import JobsOption, Json, Overrides, note, show, show_json
 
 if TYPE_CHECKING:
     from wordlab.runs.tagger_training import TaggerTraining
@@ -43,6 +43,7 @@ def train(
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Seed of all chance.")] = None,
     task: TaskOption = "",
+    jobs: JobsOption = 0,
     as_json: Json = False,
 ) -> None:
     """Train a model and keep it, with all that is needed to use it, in a run folder."""
@@ -53,20 +54,29 @@ def train(
     )
     source = str(config) if config else "--set"
     with joined() as ranks:
-        train_and_summarise(started(data, run, source=source, ranks=ranks), as_json=as_json)
+        training = started(data, run, source=source, ranks=ranks, jobs=jobs)
+        train_and_summarise(training, as_json=as_json)
 
 
 def started(
-    data: dict[str, Any], run: Path, *, source: str, ranks: "Ranks | None" = None
+    data: dict[str, Any],
+    run: Path,
+    *,
+    source: str,
+    ranks: "Ranks | None" = None,
+    jobs: int = 0,
 ) -> "TrainingRun | TaggerTraining":
     """Begin the training that settings describe, of a language model or of a tagger.
 
     Args:
         source: where the settings came from, for messages.
         ranks: the processes that train together; the others follow the first one.
+        jobs: processes that read large texts; 0 for as many as there are cores.
     """
     from wordlab.cli.progress import reading_shown
-    from wordlab.runs.opening import follow_run, settings_of, start_run
+    from wordlab.corpus.numbering import cores
+    from wordlab.runs.opening import settings_of
+    from wordlab.runs.starting import follow_run, start_run
     from wordlab.training.ranks import ALONE
 
     ranks = ranks or ALONE
@@ -74,7 +84,7 @@ def started(
         return follow_run(run, ranks)
     settings = settings_of(data, source)
     with reading_shown([*settings.data.train, *settings.data.validation]):
-        return start_run(settings, run, ranks)
+        return start_run(settings, run, ranks, jobs=jobs or cores())
 
 
 def given_settings(

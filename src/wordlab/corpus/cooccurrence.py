@@ -1,10 +1,14 @@
 """Word vectors from the words that stand near: where embeddings may begin."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from wordlab.corpus.store import TokenStore
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 REACH = 5
 """Words so far apart still count, one at distance d as 1 / d."""
@@ -43,8 +47,10 @@ def cooccurrence_vectors(
     return vectors / size if size else vectors
 
 
-def _counts(store: TokenStore, types: int) -> sparse.csr_matrix:
+def _counts(store: TokenStore, types: int) -> "sparse.csr_matrix":
     """How often words stand near each other, weighted by nearness, in either order. [V, V]"""
+    from scipy import sparse  # slow to load
+
     total = sparse.csr_matrix((types, types), dtype=np.float32)
     for _, ids in store.chunks():
         here = ids.astype(np.int64)
@@ -55,8 +61,10 @@ def _counts(store: TokenStore, types: int) -> sparse.csr_matrix:
     return (total + total.T).tocsr()
 
 
-def _positive_information(counts: sparse.csr_matrix) -> sparse.csr_matrix:
+def _positive_information(counts: "sparse.csr_matrix") -> "sparse.csr_matrix":
     """The positive pointwise mutual information of each pair that occurs. [V, V]"""
+    from scipy import sparse
+
     entries = counts.tocoo()
     words = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()
     contexts = words**CONTEXT_POWER

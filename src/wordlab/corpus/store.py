@@ -215,11 +215,15 @@ def write_store(path: Path, chunks: Iterable[Ids], vocabulary: Vocabulary) -> To
                 sentences += int((ids == vocabulary.end).sum())
                 unknown += int((ids == vocabulary.unknown).sum())
                 writer.write(ids)
+            # There is a header only while its own ids are there.
+            path.with_suffix(".json").unlink(missing_ok=True)
             digest = writer.close()
+        header = StoreHeader(writer.tokens, sentences, unknown, dtype.str, vocabulary.hash, digest)
+        part = path.with_suffix(".json.part")
+        part.write_text(json.dumps(asdict(header), indent=2) + "\n")
+        os.replace(part, path.with_suffix(".json"))
     except OSError as error:
         raise WordlabError(error.strerror or str(error), where=str(path)) from None
-    header = StoreHeader(writer.tokens, sentences, unknown, dtype.str, vocabulary.hash, digest)
-    path.with_suffix(".json").write_text(json.dumps(asdict(header), indent=2) + "\n")
     return TokenStore.open(path, vocabulary)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from wordlab.config import NameIn, Settings, validate
-from wordlab.corpus.readers import PIECE_BYTES, STANDARD_INPUT, read_pieces
+from wordlab.corpus.readers import STANDARD_INPUT, line_too_long, read_pieces
 from wordlab.corpus.word_forms import WORD_FORMS, WordForm
 from wordlab.errors import WordlabError
 from wordlab.registry import Registry
@@ -44,14 +44,6 @@ def split_words(text: str) -> list[str]:
     return _WORD.findall(text)
 
 
-def _too_long(path: str | Path, line: int) -> WordlabError:
-    return WordlabError(
-        f"the line is longer than {PIECE_BYTES >> 20} MiB, too long for a sentence",
-        where=f"{path}:{line}:1",
-        mend="put one sentence on each line, or read it as running text (layout running)",
-    )
-
-
 @LAYOUTS.register("lines")
 def one_sentence_a_line(path: str | Path, tokenize: Tokenizer) -> Iterator[Sentence]:
     """Each line is a sentence; lines without a word are passed over.
@@ -61,7 +53,7 @@ def one_sentence_a_line(path: str | Path, tokenize: Tokenizer) -> Iterator[Sente
     """
     for line, text, whole in read_pieces(path):
         if not whole:
-            raise _too_long(path, line)
+            raise line_too_long(path, line)
         if words := tokenize(text):
             yield Sentence(words, line)
 
@@ -79,7 +71,7 @@ def first_column(path: str | Path, tokenize: Tokenizer) -> Iterator[Sentence]:
     begin = 0
     for line, text, whole in read_pieces(path):
         if not whole:
-            raise _too_long(path, line)
+            raise line_too_long(path, line)
         fields = text.split(maxsplit=1)
         if not fields or fields[0] == "-DOCSTART-":
             if words:
@@ -97,7 +89,7 @@ def every_line_a_sentence(path: str | Path, tokenize: Tokenizer) -> Iterator[Sen
     """Each line is a sentence, a blank line one without words, as WikiText's figures count them."""
     for line, text, whole in read_pieces(path):
         if not whole:
-            raise _too_long(path, line)
+            raise line_too_long(path, line)
         yield Sentence(tokenize(text), line)
 
 
@@ -139,6 +131,10 @@ def _closes(word: str, words: list[str]) -> bool:
     if word in {'"', "'"}:  # the same sign opens and closes
         return words.count(word) % 2 == 1
     return word in _CLOSING
+
+
+OWN_LAYOUTS, OWN_TOKENIZERS = frozenset(LAYOUTS), frozenset(TOKENIZERS)
+"""Those that another process knows too, without the modules that register more."""
 
 
 class TextSettings(Settings):

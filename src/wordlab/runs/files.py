@@ -1,5 +1,6 @@
 """Files of a run folder: written whole or not at all, read with care."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -13,6 +14,9 @@ import safetensors.torch
 from torch import Tensor
 
 from wordlab.errors import WordlabError
+
+AT_WORK = "at-work"
+"""File in a folder that is being filled; left behind by who is killed."""
 
 FORMAT = "1"
 """Of the tensor files; `read_tensors` takes none that is not marked with one."""
@@ -45,6 +49,39 @@ def require_new(path: Path, mend: str = "choose another folder") -> None:
     """Raise WordlabError unless `path` is free for a new folder: not there, or empty."""
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise WordlabError("is there already and is not empty", where=str(path), mend=mend)
+
+
+def was_cut_short(folder: Path) -> bool:
+    """Whether who was `alone_in` a folder was killed there."""
+    return (folder / AT_WORK).exists()
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Make a folder, mark that it is worked in, and keep others out while the context lasts.
+
+    Raises:
+        WordlabError: where it cannot be made, or someone is at work in it.
+    """
+    mark = folder / AT_WORK
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        stream = mark.open("ab")
+    except OSError as error:
+        raise WordlabError(error.strerror or str(error), where=str(folder)) from None
+    with stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise WordlabError(
+                "another training is being prepared in it",
+                where=str(folder),
+                mend="choose another folder",
+            ) from None
+        try:
+            yield
+        finally:
+            mark.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from wordlab.corpus.text import Text, TextSettings, read_text, text_of
 from wordlab.errors import WordlabError
 from wordlab.models.language_model import CountSettings
 from wordlab.runs.environment import ENVIRONMENT, describe_environment
-from wordlab.runs.files import filling, require_new, write_json
+from wordlab.runs.files import alone_in, filling, require_new, was_cut_short, write_json
 from wordlab.runs.kept_training import KeptTraining
 from wordlab.runs.model_files import MIXTURE, SETTINGS, VOCABULARY, fresh_network
 from wordlab.runs.preflight import needed_bytes, require_memory
@@ -63,18 +63,23 @@ class TrainingRun(KeptTraining[Run]):
         train: Text | None = None,
         validation: Text | None = None,
         ranks: Ranks = ALONE,
+        jobs: int = 1,
     ) -> "TrainingRun":
         """Prepare the texts and lay out a new run folder.
+
+        In a folder where this was killed, go on with what is read of the texts.
 
         Args:
             train, validation: texts in place of those that `settings.data` names.
             ranks: the processes that train together; this is the first one, the others `follow`.
+            jobs: processes that read large texts.
 
         Raises:
             WordlabError: where the folder holds something already, or a text cannot be read.
         """
         folder = Path(path)
-        require_new(folder, f"choose another folder, or go on with: wordlab resume {path}")
+        if not was_cut_short(folder) or (folder / SETTINGS).exists():
+            require_new(folder, f"choose another folder, or go on with: wordlab resume {path}")
         require_memory(needed_bytes(settings, settings.vocabulary.size or 0))
         if train is None:
             if not settings.data.train:
@@ -82,8 +87,8 @@ class TrainingRun(KeptTraining[Run]):
             train = read_text(settings.data.train)
         if validation is None and settings.data.validation:
             validation = read_text(settings.data.validation)
-        with filling(folder):
-            notes = _lay_out(settings, folder, train, validation, ranks.size)
+        with alone_in(folder), filling(folder):
+            notes = _lay_out(settings, folder, train, validation, ranks.size, jobs)
             ranks.meet()
             return cls(Run.load(folder), notes, ranks)
 
@@ -103,7 +108,12 @@ class TrainingRun(KeptTraining[Run]):
 
 
 def _lay_out(
-    settings: RunSettings, folder: Path, train: Text, validation: Text | None, ranks: int
+    settings: RunSettings,
+    folder: Path,
+    train: Text,
+    validation: Text | None,
+    ranks: int,
+    jobs: int,
 ) -> Sequence[str]:
     """Fill a new folder with all but weights; return the notes."""
     others = {}
@@ -118,6 +128,7 @@ def _lay_out(
         folder / CORPUS,
         hold_out=0.0 if validation else settings.data.hold_out,
         seed=settings.training.seed,
+        jobs=jobs,
     )
     counts = settings.model.reading.target_counts(corpus.stores["train"], len(corpus.vocabulary))
     settings = settings.model_copy(update={"output": settings.output.fitted(counts)})

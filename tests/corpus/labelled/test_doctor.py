@@ -258,6 +258,8 @@ def test_the_sample_is_clean(tmp_path: Path) -> None:
 
 
 @example(["\u200b\u200b O"])
+@example(["0 0", "", *["0 0"] * 6, "0 0 0"])
+@example(["0 P", "", *["0 P"] * 7, "P"])
 @given(st.lists(st.text(alphabet="Ba0OILPER-_ \t\n\u200b#", max_size=12), max_size=30))
 def test_whatever_is_in_a_file_its_repair_is_clean(
     tmp_path_factory: pytest.TempPathFactory, lines: list[str]

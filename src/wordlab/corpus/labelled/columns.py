@@ -73,6 +73,10 @@ class Columns:
         """The tags of a block, empty where a row has none."""
         return [row.fields[self.tag] if len(row.fields) > self.tag else "" for row in block.rows]
 
+    def is_whole(self, block: Block) -> bool:
+        """Whether each row has all columns and no more."""
+        return all(len(row.fields) == self.width for row in block.rows)
+
     def words(self, block: Block) -> list[str]:
         """The words of a block."""
         return [row.fields[self.word] if len(row.fields) > self.word else "" for row in block.rows]

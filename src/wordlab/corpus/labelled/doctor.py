@@ -131,7 +131,9 @@ def _diagnose_columns(
 ) -> tuple[list[Placed], Diagnosis]:
     columns = read_columns(path, word_column=settings.word_column, tag_column=settings.tag_column)
     tags = [columns.tags(block) for block in columns.blocks]
-    scheme, why = name_scheme(tags)
+    # Sentences with a ragged row do not say how the others are tagged: a repair may leave them out.
+    whole = [columns.tags(block) for block in columns.blocks if columns.is_whole(block)]
+    scheme, why = name_scheme(whole or tags)
     if settings.scheme is not None:
         scheme, why = SCHEMES[settings.scheme], "as told"
     examination = Examination(columns, scheme, tags)

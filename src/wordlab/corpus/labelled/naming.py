@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from wordlab.corpus.labelled.schemes import OUTSIDE, SCHEMES, Scheme
-from wordlab.corpus.labelled.tag_spelling import ROLES
+from wordlab.corpus.labelled.tag_spelling import NOT_THE_LETTER, ROLES
 
 _PREFIXED = re.compile(r"[BIESLUM]-.+")
 
 
 def name_scheme(sentences: Sequence[Sequence[str]]) -> tuple[Scheme, str]:
     """Name the scheme that the fewest tags contradict, and say why."""
-    counts = Counter(tag for tags in sentences for tag in tags if tag and tag != OUTSIDE)
+    none = {"", OUTSIDE, *NOT_THE_LETTER}
+    counts = Counter(tag for tags in sentences for tag in tags if tag not in none)
     labelled = counts.total()
     if not labelled:
         return SCHEMES["IOB2"], "there is no tag but O: any scheme fits"

@@ -21,7 +21,7 @@ MOST_SLIPS = 3
 LIKENESS = 0.8
 """... and is spelled so much alike (difflib's ratio), or with the same letters."""
 
-_NOT_THE_LETTER = frozenset("0o\N{GREEK CAPITAL LETTER OMICRON}\N{CYRILLIC CAPITAL LETTER O}")
+NOT_THE_LETTER = frozenset("0o\N{GREEK CAPITAL LETTER OMICRON}\N{CYRILLIC CAPITAL LETTER O}")
 _OTHER_DASHES = re.compile(r"[_:/.\u2010-\u2015\u2212]")
 
 
@@ -61,7 +61,7 @@ class TagSpelling:
     def meant(self, tags: Sequence[str], index: int) -> tuple[str, str | None]:
         """The kind of slip that a tag of a sentence is, and the tag meant; None if not plain."""
         tag = tags[index]
-        if tag in _NOT_THE_LETTER:
+        if tag in NOT_THE_LETTER:
             return "not the letter O", OUTSIDE
         plain = _OTHER_DASHES.sub("-", tag)
         if plain.casefold() in self._spelled:

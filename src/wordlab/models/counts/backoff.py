@@ -28,6 +28,9 @@ Floats = NDArray[np.float64]
 
 CHUNK_NGRAMS = 1 << 14
 
+LARGEST = 2**63 - 1
+"""Of the keys."""
+
 
 @dataclass(frozen=True)
 class Ngrams:
@@ -111,7 +114,7 @@ class BackoffModel(CountModel):
 
         The start marker's is -inf; without it each row's probabilities sum to 1.
         """
-        numbers, rests = self._contexts_of(inputs)
+        numbers, rests = self._contexts_of(self._checked(inputs))
         found = np.empty((len(rests[0]), self.types), dtype=np.float32)
         np.add(self._unigrams, rests[0][:, None], out=found, casting="same_kind")
         flat = found.reshape(-1)
@@ -140,23 +143,42 @@ class BackoffModel(CountModel):
         """`target_log_probs` as they were before rounding, float64 [B]."""
         words = targets.astype(np.int64)
         self._check(words)
-        numbers, rests = self._contexts_of(inputs)
+        contexts = self._checked(inputs)
+        # One after the other in the order of their numbers, they are found side by side.
+        by_number = self._by_number(contexts)
+        contexts, words = contexts[by_number], words[by_number]
+        numbers, rests = self._contexts_of(contexts)
         found = self._unigrams[words] + rests[0]
         for order, number, rest in zip(self.orders[1:], numbers[1:], rests[1:], strict=True):
             places = find_keys(order.ngrams, number * self.types + words)
             rows = np.flatnonzero(places >= 0)
             found[rows] = order.log_probs[places[rows]] + rest[rows]
-        return found
+        back = np.empty_like(found)
+        back[by_number] = found
+        return back
 
-    def _contexts_of(self, inputs: Tensor | NDArray[Any]) -> tuple[list[Integers], list[Floats]]:
-        """For each length of context from 0: its number, and the back-off of all longer ones.
+    def _by_number(self, contexts: Integers) -> Integers:
+        """An order of rows in which the numbers of their contexts ascend, or nearly so. [B]"""
+        key, top = np.zeros(len(contexts), dtype=np.int64), self.types
+        for column in reversed(range(contexts.shape[1])):
+            if top > LARGEST:  # by so many words that no key is too large
+                break
+            key, top = key * self.types + contexts[:, column], top * self.types
+        return np.argsort(key)
 
-        The number is -1 where a context is not known; each of both lists holds n arrays [B].
-        """
+    def _checked(self, inputs: Tensor | NDArray[Any]) -> Integers:
+        """Contexts of the model's length, of ids of the vocabulary."""
         contexts = np.asarray(inputs).astype(np.int64)
         if contexts.shape[1:] != (len(self.orders) - 1,):
             raise ValueError(f"contexts of {len(self.orders) - 1} words, not {contexts.shape}")
         self._check(contexts)
+        return contexts
+
+    def _contexts_of(self, contexts: Integers) -> tuple[list[Integers], list[Floats]]:
+        """For each length of context from 0: its number, and the back-off of all longer ones.
+
+        The number is -1 where a context is not known; each of both lists holds n arrays [B].
+        """
         numbers = self.context_numbers(contexts)
         rests = [np.zeros(len(contexts))]
         for order, number in zip(self.orders[:0:-1], numbers[:0:-1], strict=True):
@@ -189,9 +211,10 @@ class BackoffModel(CountModel):
             words = np.column_stack([self._words_of(contexts, length - 1), last])
             backoffs = np.zeros(len(words))
             if length < len(self.orders):
-                number = self.context_numbers(words)[length]
+                by_number = self._by_number(words)
+                number = self.context_numbers(words[by_number])[length]
                 known = number >= 0
-                backoffs[known] = self.orders[length].backoffs[number[known]]
+                backoffs[by_number[known]] = self.orders[length].backoffs[number[known]]
             yield Ngrams(words, order.log_probs[here], backoffs)
 
     def _words_of(self, number: Integers, length: int) -> Integers:

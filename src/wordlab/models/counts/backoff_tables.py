@@ -5,9 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from wordlab.batching.windows import Padding
-from wordlab.models.counts.backoff import BackoffModel, Integers, Ngrams, Order, find_keys
-
-_LARGEST = 2**63 - 1
+from wordlab.models.counts.backoff import LARGEST, BackoffModel, Integers, Ngrams, Order, find_keys
 
 
 class RepeatedNgramError(ValueError):
@@ -67,7 +65,7 @@ def _distinct(rows: Integers, types: int) -> Integers:
     """Drop repeated rows and sort by last word, at ties by the word before it, and so on."""
     key, top = rows[:, -1], types
     for column in reversed(range(rows.shape[1] - 1)):
-        if top * types > _LARGEST:  # number the keys anew, without gaps
+        if top * types > LARGEST:  # number the keys anew, without gaps
             key = np.unique(key, return_inverse=True)[1]
             top = len(rows)
         key, top = key * types + rows[:, column], top * types
