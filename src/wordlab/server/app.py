@@ -24,6 +24,7 @@ from wordlab.server.answers import (
 )
 from wordlab.server.faults import RefusedError, answer_with_faults, responses
 from wordlab.server.limits import MAPPED, MAPPED_SLOWLY, WORD_CHARACTERS, Limits
+from wordlab.server.posting import Posting
 from wordlab.server.questions import (
     AblateQuestion,
     CompleteQuestion,
@@ -85,6 +86,7 @@ def build_app(shelf: Shelf, limits: Limits, threads: int = 1) -> FastAPI:
         telemetry={"auto_configure": False, "tracing": False, "metrics": False, "logs": False},
         lifespan=working,
     )
+    app.router.route_class = Posting
     answer_with_faults(app)
     _add_models(app, shelf, worker)
     _add_inside(app, shelf)

@@ -94,7 +94,7 @@ class WithUnits:
         self.name = run.name
         self._of_units = run
 
-    @property
+    @cached_property
     def unit_views(self) -> tuple[str, ...]:
         """What may be asked of its units, which takes the run's own texts."""
         run = self._of_units
@@ -132,7 +132,7 @@ class ServedModel(WithUnits):
         self.scoring = Call(self._scores, _tokens, TOKENS_TOGETHER)
         self.continuing = Call(self._next_words, _tokens_read, TOKENS_TOGETHER)
 
-    @property
+    @cached_property
     def views(self) -> tuple[str, ...]:
         """What may be asked of it."""
         of_all = ("score", "generate", "complete")
@@ -225,7 +225,7 @@ class ServedTagger(WithUnits):
             for tokens in TOKENIZERS
         }
 
-    @property
+    @cached_property
     def views(self) -> tuple[str, ...]:
         """What may be asked of it."""
         return ("tag", *self.unit_views)
