@@ -19,8 +19,11 @@ from wordlab.runs.run import Run
 from wordlab.runs.tagger_run import TaggerRun
 from wordlab.server.app import build_app
 from wordlab.server.guard import HEADERS, Guard
-from wordlab.server.limits import TEXT_WORDS, Limits
-from wordlab.server.served import Shelf
+from wordlab.server.limits import TEXT_WORDS, TOKENS_OF_ONE, Limits
+from wordlab.server.questions import ScoreQuestion
+from wordlab.server.served import Shelf, lines_of
+from wordlab.server.views import scoring, tagging
+from wordlab.server.worker import Call, Inquiry
 
 LIMITS = Limits(gather_seconds=0.002)
 
@@ -192,6 +195,44 @@ def test_answers_together_are_those_alone(shelf: Shelf) -> None:
     alone, together = asyncio.run(asked_both_ways())
     for one, other in zip(alone, together, strict=True):
         assert _near(one, other), (one, other)
+
+
+def put_in_turns(inquiry: Inquiry[Any], call: Call) -> tuple[list[int], Any]:
+    """The sizes of an inquiry's questions, and what it makes of the answers."""
+    sizes = []
+    question = next(inquiry)
+    while True:
+        sizes.append(call.size(question))
+        try:
+            question = inquiry.send(call.answer([question])[0])
+        except StopIteration as end:
+            return sizes, end.value
+
+
+def test_a_long_text_is_read_in_stretches(shelf: Shelf, run: Run, tagger: TaggerRun) -> None:
+    lines = ["the cat sat on a zebra .", "where is the mouse ?"] * 150
+    text = "\n".join(lines)
+    served = shelf.model("tiny", "score")
+    sizes, answer = put_in_turns(scoring(served, ScoreQuestion(text=text)), served.scoring)
+    assert len(sizes) > 3
+    assert max(sizes) <= TOKENS_OF_ONE
+    own = list(run.score(lines))
+    assert [(row.sentence, row.line, row.word) for row in answer.words] == [
+        (row.sentence, row.line, row.word) for row in own
+    ]
+    assert [row.nats for row in answer.words] == pytest.approx([row.nats for row in own], abs=1e-5)
+    assert answer.totals.sentences == 300
+    carried = shelf.model("stream", "score")
+    sizes, _ = put_in_turns(scoring(carried, ScoreQuestion(text=text)), carried.scoring)
+    assert sizes == [150 * (8 + 6)]
+    line = "Mara Ellingsen left Turin ."
+    tags, call = shelf.tagger("tagger", "tag"), shelf.tagger("tagger", "tag").tagging["words"]
+    sizes, answer = put_in_turns(tagging(tags, lines_of(f"{line}\n" * 200, "words")), call)
+    assert (len(sizes), sum(sizes)) == (2, 1000)
+    (alone,) = tagger.tag(line)
+    assert [entity.text for entity in answer.sentences[-1].entities] == [
+        entity.text for entity in alone.entities
+    ]
 
 
 def _near(one: Any, other: Any) -> bool:

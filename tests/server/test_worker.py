@@ -2,11 +2,11 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 import pytest
 
-from wordlab.server.served import asked_once
 from wordlab.server.worker import Call, Inquiry, Worker
 
 
@@ -16,6 +16,10 @@ def worker() -> Iterator[Worker]:
     made.start()
     yield made
     made.stop()
+
+
+def asked_once(question: object) -> Inquiry[object]:
+    return (yield question)
 
 
 class Doubling:
@@ -102,6 +106,37 @@ def test_inquiries_of_several_questions_go_on_side_by_side(worker: Worker) -> No
     )
     assert found == [2, 8, 18]
     assert doubling.asked == [[0], [1, 2, 3], [2, 3], [3]]
+
+
+def test_who_comes_later_joins_in_between_two_questions(worker: Worker) -> None:
+    doubling = Doubling()
+
+    def long(times: int) -> Inquiry[None]:
+        for _ in range(times):
+            yield 50
+
+    async def ask() -> object:
+        doubling.may_go_on.clear()
+        slow = asyncio.ensure_future(worker.ask(doubling.call, long(4)))
+        await asyncio.sleep(0.02)
+        quick = asyncio.ensure_future(worker.ask(doubling.call, asked_once(1)))
+        await asyncio.sleep(0.02)
+        doubling.may_go_on.set()
+        await slow
+        return await quick
+
+    assert asyncio.run(ask()) == 2
+    assert doubling.asked == [[50], [50, 1], [50], [50]]
+
+
+def test_an_event_loop_that_ends_before_its_answer_leaves_the_worker_whole(worker: Worker) -> None:
+    doubling = Doubling()
+    doubling.may_go_on.clear()
+    with pytest.raises(TimeoutError):
+        asyncio.run(asyncio.wait_for(worker.ask(doubling.call, asked_once(3)), 0.02))
+    doubling.may_go_on.set()
+    time.sleep(0.05)
+    assert asyncio.run(asyncio.wait_for(worker.ask(doubling.call, asked_once(4)), 5)) == 8
 
 
 def test_who_gives_up_is_not_answered(worker: Worker) -> None:

@@ -43,8 +43,11 @@ CONTEXT_TOKENS = 20_000
 HELD_WORDS = 2_000
 """Of a text that is read with units switched off."""
 
-TOKENS_TOGETHER = 2_048
+TOKENS_TOGETHER = 1_024
 """Words of several requests that a model is given in one call."""
+
+TOKENS_OF_ONE = 512
+"""Words of one request among them: after so many of a long text, others have their turn."""
 
 
 @dataclass(frozen=True)

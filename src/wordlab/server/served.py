@@ -1,10 +1,11 @@
 """A served run: which views it has, and the calls of its model that answer them."""
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -33,17 +34,20 @@ from wordlab.runs.opening import open_run
 from wordlab.runs.run import CORPUS, Run
 from wordlab.runs.tagger_run import TaggedSentence, TaggerRun
 from wordlab.server.faults import RefusedError
-from wordlab.server.limits import CONTEXT_TOKENS, PROMPT_WORDS, TEXT_WORDS, TOKENS_TOGETHER
-from wordlab.server.worker import Call, Inquiry
+from wordlab.server.limits import (
+    CONTEXT_TOKENS,
+    PROMPT_WORDS,
+    TEXT_WORDS,
+    TOKENS_OF_ONE,
+    TOKENS_TOGETHER,
+)
+from wordlab.server.worker import Call
 
 OWN_TEXTS = ("train", "validation")
 
 Histories = Sequence[Sequence[int]]
 
-
-def asked_once(question: object) -> Inquiry[object]:
-    """An inquiry of one question."""
-    return (yield question)
+Part = TypeVar("Part")
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,22 @@ def lines_of(text: str, tokens: str) -> list[Line]:
             mend="send it in parts",
         )
     return found
+
+
+def in_turns(parts: Sequence[Part], size: Callable[[Part], int]) -> Iterator[Sequence[Part]]:
+    """Cut a long text into stretches between which others have their turn; at least one.
+
+    Args:
+        size: words of a sentence; one that is too long is a stretch of its own.
+    """
+    first = held = 0
+    for at, part in enumerate(parts):
+        words = size(part)
+        if at > first and held + words > TOKENS_OF_ONE:
+            yield parts[first:at]
+            first, held = at, 0
+        held += words
+    yield parts[first:]
 
 
 def _tokens(text: EncodedText) -> int:
@@ -169,6 +189,15 @@ class ServedModel(WithUnits):
         lines = lines_of(text, tokens or self.tokens)
         sentences = (Sentence(line.words, line.number) for line in lines)
         return list(encode_sentences(sentences, WORD_FORMS[self.form], self.vocabulary))
+
+    def turns(self, text: EncodedText) -> Iterator[EncodedText]:
+        """Stretches of a text that can be scored one after the other.
+
+        A model that takes something from one sentence to the next must have the text whole.
+        """
+        if self.model.reading.carries or self.model.adaptation:
+            return iter([text])
+        return in_turns(text, lambda sentence: len(sentence[1]) + 1)
 
     def prompt(self, prompt: str, tokens: str | None) -> tuple[list[str], list[int]]:
         """The words of a prompt, and their ids.
