@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS, load_all_checks
 
+from wordlab.evaluation.tagging.tallies import tally
 from wordlab.inspection.units.switching import hold, with_units_held
 from wordlab.runs.run import Run
 from wordlab.runs.tagger_run import TaggerRun
@@ -152,11 +153,33 @@ def test_units_and_what_changes_without_them(
     assert held_types == {entity.type for entity in other.entities}
 
 
+def test_what_each_class_loses_without_a_unit(
+    client: TestClient, run: Run, tagger: TaggerRun
+) -> None:
+    answer = ask(client, "effects", run="tagger", units=[3, 0])
+    words, entities = answer["figures"]
+    assert (words["figure"], entities["figure"]) == ("F1 of words", "F1 of entities")
+    assert [each["name"] for each in entities["classes"]] == [*tagger.tag_set.types, "all"]
+    sentences = tagger.sentences("validation")
+    for at, units in enumerate(([3], [0])):
+        held = with_units_held(tagger, hold(tagger, units)).evaluate_sentences(sentences, "")
+        for each in entities["classes"][:-1]:
+            expected = tally(held.by_type[tagger.tag_set.types.index(each["name"])]).f1
+            assert each["whole"] + each["changes"][at] == pytest.approx(expected), each["name"]
+    (nats,) = ask(client, "effects", run="tiny", units=[1], at="mean")["figures"]
+    assert nats["figure"] == "nats a token"
+    names = [each["name"] for each in nats["classes"]]
+    assert names[-1] == "all"
+    assert nats["classes"][-1]["count"] == sum(each["count"] for each in nats["classes"][:-1])
+    assert "units 0 to" in refused(client, 422, "effects", run="tagger", units=[4000])["error"]
+    assert refused(client, 409, "effects", run="counted", units=[0])["where"] == "run"
+
+
 def test_runs_say_what_may_be_asked_of_them(client: TestClient) -> None:
     runs = {run["name"]: run for run in client.get("/v1/runs").json()["runs"]}
     assert list(runs) == ["tiny", "stream", "counted", "tagger"]
     assert runs["counted"]["views"] == ["score", "generate", "complete"]
-    assert runs["tagger"]["views"] == ["tag", "neurons", "ablate"]
+    assert runs["tagger"]["views"] == ["tag", "neurons", "ablate", "effects"]
     assert client.get("/healthz").json()["status"] == "ok"
 
 

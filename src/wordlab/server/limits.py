@@ -40,6 +40,12 @@ CONTEXTS = 10
 CONTEXT_TOKENS = 20_000
 """Of a run's own text that is searched for them."""
 
+HELD_ALONE = 10
+"""Hidden units that are switched off one at a time."""
+
+HELD_TOKENS = 5_000
+"""Of a language model's own text that is read without each of them."""
+
 HELD_WORDS = 2_000
 """Of a text that is read with units switched off."""
 

@@ -36,6 +36,7 @@ from wordlab.runs.tagger_run import TaggedSentence, TaggerRun
 from wordlab.server.faults import RefusedError
 from wordlab.server.limits import (
     CONTEXT_TOKENS,
+    HELD_TOKENS,
     PROMPT_WORDS,
     TEXT_WORDS,
     TOKENS_OF_ONE,
@@ -121,7 +122,7 @@ class WithUnits:
         ending = "jsonl" if isinstance(run, TaggerRun) else "json"
         whole = all((run.path / CORPUS / f"{name}.{ending}").exists() for name in OWN_TEXTS)
         network = isinstance(run.model, LanguageModel | Tagger)
-        return ("neurons", "ablate") if network and whole else ()
+        return ("neurons", "ablate", "effects") if network and whole else ()
 
     @cached_property
     def words(self) -> Words:
@@ -131,13 +132,19 @@ class WithUnits:
     @cached_property
     def unit_values(self) -> UnitValues:
         """The values of the units over the validation text's beginning."""
+        return unit_values(self._of_units, self._own_text(CONTEXT_TOKENS))
+
+    @cached_property
+    def measured(self) -> TaggerText | ModelText:
+        """The validation text's beginning, as long as figures without a unit are taken from."""
+        is_tagger = isinstance(self._of_units, TaggerRun)
+        return self._own_text(CONTEXT_TOKENS if is_tagger else HELD_TOKENS)
+
+    def _own_text(self, most: int) -> TaggerText | ModelText:
         run = self._of_units
-        text: TaggerText | ModelText
         if isinstance(run, TaggerRun):
-            text = tagger_text(run, most=CONTEXT_TOKENS)
-        else:
-            text = model_text(run, most=CONTEXT_TOKENS)
-        return unit_values(run, text)
+            return tagger_text(run, most=most)
+        return model_text(run, most=most)
 
 
 class ServedModel(WithUnits):
