@@ -43,8 +43,11 @@ CONTEXT_TOKENS = 20_000
 HELD_ALONE = 10
 """Hidden units that are switched off one at a time."""
 
-HELD_TOKENS = 5_000
-"""Of a language model's own text that is read without each of them."""
+MEASURED_WORDS = 50_000
+"""Of a tagger's own text that is read without each of them."""
+
+MEASURED_TOKENS = 5_000
+"""Of a language model's, which has its whole vocabulary to weigh at each."""
 
 HELD_WORDS = 2_000
 """Of a text that is read with units switched off."""

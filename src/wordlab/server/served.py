@@ -36,7 +36,8 @@ from wordlab.runs.tagger_run import TaggedSentence, TaggerRun
 from wordlab.server.faults import RefusedError
 from wordlab.server.limits import (
     CONTEXT_TOKENS,
-    HELD_TOKENS,
+    MEASURED_TOKENS,
+    MEASURED_WORDS,
     PROMPT_WORDS,
     TEXT_WORDS,
     TOKENS_OF_ONE,
@@ -138,7 +139,7 @@ class WithUnits:
     def measured(self) -> TaggerText | ModelText:
         """The validation text's beginning, as long as figures without a unit are taken from."""
         is_tagger = isinstance(self._of_units, TaggerRun)
-        return self._own_text(CONTEXT_TOKENS if is_tagger else HELD_TOKENS)
+        return self._own_text(MEASURED_WORDS if is_tagger else MEASURED_TOKENS)
 
     def _own_text(self, most: int) -> TaggerText | ModelText:
         run = self._of_units
