@@ -18,6 +18,9 @@ Inquiry = Generator[Any, Any, Made]
 MOST_TAKEN = 64
 """Inquiries that are gathered at a time."""
 
+CONTENT = 8
+"""Calls after a wait in vain for which as many as came last are enough."""
+
 
 @dataclass(frozen=True, eq=False)
 class Call:
@@ -71,8 +74,10 @@ class Worker:
     """A thread to which all calls of models are left.
 
     What arrives while it is at work joins in between two calls. A resting thread is woken when as
-    many inquiries are there as came together last time, or soon: who asks alone is answered at
-    once. The thread and the event loop wake each other once for all of them: a wake can cost more
+    many inquiries are there as are likely to come, or soon: those that were answered last, for most
+    clients have a next question, and those that had to wait meanwhile. Without the latter clients
+    that were once asked for in two halves would be so for ever. Who asks alone is answered at once.
+    The thread and the event loop wake each other once for all of them: a wake can cost more
     than all else that a request takes beside its model.
 
     Args:
@@ -93,6 +98,7 @@ class Worker:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._patience: asyncio.TimerHandle | None = None
         self._expected = 1
+        self._content = 0
         self._rests = True
         self._stopped = False
 
@@ -118,7 +124,7 @@ class Worker:
         made: Made = await task.waiter
         return made
 
-    # These three belong to the event loop.
+    # These belong to the event loop.
 
     def _gather(self) -> None:
         """Wake the thread if enough is there, else soon."""
@@ -126,7 +132,11 @@ class Worker:
         if self._is_enough():
             self._wake()
         elif self._patience is None:
-            self._patience = self._loop.call_later(self._gather_seconds, self._wake)
+            self._patience = self._loop.call_later(self._gather_seconds, self._wait_no_longer)
+
+    def _wait_no_longer(self) -> None:
+        self._content = CONTENT
+        self._wake()
 
     def _wake(self) -> None:
         if self._patience is not None:
@@ -159,14 +169,14 @@ class Worker:
         goes_on = True
         while goes_on:
             new = self._taken()
-            if not going:
-                self._expected = max(1, len(new))
             going = self._round([t for t in (*going, *new) if not t.waiter.cancelled()])
+            self._expected = max(1, len(new) + (0 if self._content else len(self._arrived)))
+            self._content = max(0, self._content - 1)
             goes_on = bool(going) or self._is_enough()
             self._hand_over(rests=not goes_on)
 
     def _is_enough(self) -> bool:
-        """Whether as many have arrived as came together last time."""
+        """Whether as many have arrived as are likely to come."""
         return len(self._arrived) >= (1 if self._stopped else self._expected)
 
     def _taken(self) -> list[_Task]:
