@@ -14,13 +14,17 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS, load_all_checks
 
+from wordlab.evaluation.tagging.tallies import tally
 from wordlab.inspection.units.switching import hold, with_units_held
 from wordlab.runs.run import Run
 from wordlab.runs.tagger_run import TaggerRun
 from wordlab.server.app import build_app
 from wordlab.server.guard import HEADERS, Guard
-from wordlab.server.limits import TEXT_WORDS, Limits
-from wordlab.server.served import Shelf
+from wordlab.server.limits import TEXT_WORDS, TOKENS_OF_ONE, Limits
+from wordlab.server.questions import ScoreQuestion
+from wordlab.server.served import Shelf, lines_of
+from wordlab.server.views import scoring, tagging
+from wordlab.server.worker import Call, Inquiry
 
 LIMITS = Limits(gather_seconds=0.002)
 
@@ -149,11 +153,33 @@ def test_units_and_what_changes_without_them(
     assert held_types == {entity.type for entity in other.entities}
 
 
+def test_what_each_class_loses_without_a_unit(
+    client: TestClient, run: Run, tagger: TaggerRun
+) -> None:
+    answer = ask(client, "effects", run="tagger", units=[3, 0])
+    words, entities = answer["figures"]
+    assert (words["figure"], entities["figure"]) == ("F1 of words", "F1 of entities")
+    assert [each["name"] for each in entities["classes"]] == [*tagger.tag_set.types, "all"]
+    sentences = tagger.sentences("validation")
+    for at, units in enumerate(([3], [0])):
+        held = with_units_held(tagger, hold(tagger, units)).evaluate_sentences(sentences, "")
+        for each in entities["classes"][:-1]:
+            expected = tally(held.by_type[tagger.tag_set.types.index(each["name"])]).f1
+            assert each["whole"] + each["changes"][at] == pytest.approx(expected), each["name"]
+    (nats,) = ask(client, "effects", run="tiny", units=[1], at="mean")["figures"]
+    assert nats["figure"] == "nats a token"
+    names = [each["name"] for each in nats["classes"]]
+    assert names[-1] == "all"
+    assert nats["classes"][-1]["count"] == sum(each["count"] for each in nats["classes"][:-1])
+    assert "units 0 to" in refused(client, 422, "effects", run="tagger", units=[4000])["error"]
+    assert refused(client, 409, "effects", run="counted", units=[0])["where"] == "run"
+
+
 def test_runs_say_what_may_be_asked_of_them(client: TestClient) -> None:
     runs = {run["name"]: run for run in client.get("/v1/runs").json()["runs"]}
     assert list(runs) == ["tiny", "stream", "counted", "tagger"]
     assert runs["counted"]["views"] == ["score", "generate", "complete"]
-    assert runs["tagger"]["views"] == ["tag", "neurons", "ablate"]
+    assert runs["tagger"]["views"] == ["tag", "neurons", "ablate", "effects"]
     assert client.get("/healthz").json()["status"] == "ok"
 
 
@@ -192,6 +218,44 @@ def test_answers_together_are_those_alone(shelf: Shelf) -> None:
     alone, together = asyncio.run(asked_both_ways())
     for one, other in zip(alone, together, strict=True):
         assert _near(one, other), (one, other)
+
+
+def put_in_turns(inquiry: Inquiry[Any], call: Call) -> tuple[list[int], Any]:
+    """The sizes of an inquiry's questions, and what it makes of the answers."""
+    sizes = []
+    question = next(inquiry)
+    while True:
+        sizes.append(call.size(question))
+        try:
+            question = inquiry.send(call.answer([question])[0])
+        except StopIteration as end:
+            return sizes, end.value
+
+
+def test_a_long_text_is_read_in_stretches(shelf: Shelf, run: Run, tagger: TaggerRun) -> None:
+    lines = ["the cat sat on a zebra .", "where is the mouse ?"] * 150
+    text = "\n".join(lines)
+    served = shelf.model("tiny", "score")
+    sizes, answer = put_in_turns(scoring(served, ScoreQuestion(text=text)), served.scoring)
+    assert len(sizes) > 3
+    assert max(sizes) <= TOKENS_OF_ONE
+    own = list(run.score(lines))
+    assert [(row.sentence, row.line, row.word) for row in answer.words] == [
+        (row.sentence, row.line, row.word) for row in own
+    ]
+    assert [row.nats for row in answer.words] == pytest.approx([row.nats for row in own], abs=1e-5)
+    assert answer.totals.sentences == 300
+    carried = shelf.model("stream", "score")
+    sizes, _ = put_in_turns(scoring(carried, ScoreQuestion(text=text)), carried.scoring)
+    assert sizes == [150 * (8 + 6)]
+    line = "Mara Ellingsen left Turin ."
+    tags, call = shelf.tagger("tagger", "tag"), shelf.tagger("tagger", "tag").tagging["words"]
+    sizes, answer = put_in_turns(tagging(tags, lines_of(f"{line}\n" * 200, "words")), call)
+    assert (len(sizes), sum(sizes)) == (2, 1000)
+    (alone,) = tagger.tag(line)
+    assert [entity.text for entity in answer.sentences[-1].entities] == [
+        entity.text for entity in alone.entities
+    ]
 
 
 def _near(one: Any, other: Any) -> bool:

@@ -203,6 +203,33 @@ def test_neurons_are_shown_and_switched_off(page: "Page", name: str) -> None:
     page.locator("#fault", has_text="4000 is no unit; the layer has units 0 to").wait_for()
 
 
+@pytest.mark.parametrize(
+    ("name", "heads"), [("tagger", ["F1 of words", "F1 of entities"]), ("tiny", ["nats a token"])]
+)
+def test_what_each_class_loses_without_units(page: "Page", name: str, heads: list[str]) -> None:
+    page.select_option("#run", name)
+    page.click("#tab-neurons")
+    page.fill("#ablate-units", "1, 4")
+    page.click("#effects")
+    page.locator("#effects-tables table").nth(len(heads) - 1).wait_for()
+    assert page.locator("#effects-tables caption").all_text_contents() == heads
+    first = page.locator("#effects-tables table").first
+    rows = first.locator("tbody tr td:first-child").all_text_contents()
+    assert rows == ["all on", "unit 1", "unit 4"]
+    kinds = first.locator("th").all_text_contents()[1:]
+    assert kinds[-1].startswith("mean, weighted (" if name == "tagger" else "all (")
+    if name == "tagger":
+        assert kinds[0].startswith("LOC (")
+        figures = first.locator("tbody tr").first.locator("td").all_text_contents()[1:]
+        assert all(re.fullmatch(r"\d+\.\d\d %", figure) for figure in figures), figures
+    assert "the run's validation text" in page.inner_text("#effects-note")
+    page.fill("#ablate-units", "4000")
+    page.click("#effects")
+    page.locator("#fault", has_text="4000 is no unit").wait_for()
+    page.select_option("#run", "stream")
+    assert page.locator("#effects-tables table").count() == 0
+
+
 def test_hostile_text_is_shown_as_text(page: "Page") -> None:
     text = " ".join(HOSTILE)
     page.uncheck("#score-split")

@@ -2,11 +2,11 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 import pytest
 
-from wordlab.server.served import asked_once
 from wordlab.server.worker import Call, Inquiry, Worker
 
 
@@ -18,10 +18,15 @@ def worker() -> Iterator[Worker]:
     made.stop()
 
 
+def asked_once(question: object) -> Inquiry[object]:
+    return (yield question)
+
+
 class Doubling:
     """Doubles numbers, notes what it was asked together, and can be held up."""
 
-    def __init__(self, most: int = 100) -> None:
+    def __init__(self, most: int = 100, seconds: float = 0.0) -> None:
+        self.seconds = seconds
         self.asked: list[list[int]] = []
         self.may_go_on = threading.Event()
         self.may_go_on.set()
@@ -29,6 +34,7 @@ class Doubling:
 
     def answer(self, questions: Sequence[int]) -> list[int]:
         self.may_go_on.wait(10)
+        time.sleep(self.seconds)
         self.asked.append(list(questions))
         if 13 in questions:
             raise ValueError("13")
@@ -102,6 +108,75 @@ def test_inquiries_of_several_questions_go_on_side_by_side(worker: Worker) -> No
     )
     assert found == [2, 8, 18]
     assert doubling.asked == [[0], [1, 2, 3], [2, 3], [3]]
+
+
+def test_who_comes_later_joins_in_between_two_questions(worker: Worker) -> None:
+    doubling = Doubling()
+
+    def long(times: int) -> Inquiry[None]:
+        for _ in range(times):
+            yield 50
+
+    async def ask() -> object:
+        doubling.may_go_on.clear()
+        slow = asyncio.ensure_future(worker.ask(doubling.call, long(4)))
+        await asyncio.sleep(0.02)
+        quick = asyncio.ensure_future(worker.ask(doubling.call, asked_once(1)))
+        await asyncio.sleep(0.02)
+        doubling.may_go_on.set()
+        await slow
+        return await quick
+
+    assert asyncio.run(ask()) == 2
+    assert doubling.asked == [[50], [50, 1], [50], [50]]
+
+
+def test_clients_that_were_asked_for_in_parts_come_together(worker: Worker) -> None:
+    doubling = Doubling(seconds=0.01)
+
+    async def client(number: int) -> None:
+        for _ in range(12):
+            await worker.ask(doubling.call, asked_once(number))
+
+    async def all_of_them() -> None:
+        doubling.may_go_on.clear()
+        early = [asyncio.ensure_future(client(number)) for number in range(4)]
+        await asyncio.sleep(0.02)
+        late = [asyncio.ensure_future(client(number)) for number in range(4, 8)]
+        await asyncio.sleep(0.02)
+        doubling.may_go_on.set()
+        await asyncio.gather(*early, *late)
+
+    asyncio.run(all_of_them())
+    assert len(doubling.asked[0]) < 5
+    assert [len(questions) for questions in doubling.asked].count(8) >= 9
+
+
+def test_who_does_not_come_again_is_not_waited_for_each_time() -> None:
+    worker = Worker(gather_seconds=0.2, threads=1)
+    worker.start()
+    doubling = Doubling()
+
+    async def some_and_then_one() -> float:
+        await asyncio.gather(*(worker.ask(doubling.call, asked_once(n)) for n in range(4)))
+        await worker.ask(doubling.call, asked_once(4))
+        began = time.perf_counter()
+        for number in range(6):
+            await worker.ask(doubling.call, asked_once(number))
+        return time.perf_counter() - began
+
+    assert asyncio.run(some_and_then_one()) < 0.2
+    worker.stop()
+
+
+def test_an_event_loop_that_ends_before_its_answer_leaves_the_worker_whole(worker: Worker) -> None:
+    doubling = Doubling()
+    doubling.may_go_on.clear()
+    with pytest.raises(TimeoutError):
+        asyncio.run(asyncio.wait_for(worker.ask(doubling.call, asked_once(3)), 0.02))
+    doubling.may_go_on.set()
+    time.sleep(0.05)
+    assert asyncio.run(asyncio.wait_for(worker.ask(doubling.call, asked_once(4)), 5)) == 8
 
 
 def test_who_gives_up_is_not_answered(worker: Worker) -> None:

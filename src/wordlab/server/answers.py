@@ -291,3 +291,35 @@ class AblateAnswer(Answer):
     types_changed: int | None
     """Of taggers: words that are part of another entity type, or no longer of one."""
     words: list[ChangeAnswer]
+
+
+class ClassAnswer(Answer):
+    """A figure of a class: an entity type, a band of words by frequency, or all together."""
+
+    name: str
+    count: int
+    """True words or entities of the class; words of a band."""
+    whole: float
+    """With all units."""
+    changes: list[float]
+    """With each unit held, less that with all."""
+
+
+class FigureAnswer(Answer):
+    """What is measured of each class."""
+
+    figure: Literal["F1 of words", "F1 of entities", "nats a token"]
+    classes: list[ClassAnswer]
+    """The last is all together."""
+
+
+class EffectsAnswer(Answer):
+    """What each class loses without a unit."""
+
+    run: str
+    text: str
+    """On which it was measured."""
+    held: str
+    """At what units were held."""
+    units: list[int]
+    figures: list[FigureAnswer]

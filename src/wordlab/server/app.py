@@ -13,6 +13,7 @@ from wordlab import __version__
 from wordlab.server.answers import (
     AblateAnswer,
     CompleteAnswer,
+    EffectsAnswer,
     GenerateAnswer,
     HealthAnswer,
     MapAnswer,
@@ -24,9 +25,11 @@ from wordlab.server.answers import (
 )
 from wordlab.server.faults import RefusedError, answer_with_faults, responses
 from wordlab.server.limits import MAPPED, MAPPED_SLOWLY, WORD_CHARACTERS, Limits
+from wordlab.server.posting import Posting
 from wordlab.server.questions import (
     AblateQuestion,
     CompleteQuestion,
+    EffectsQuestion,
     GenerateQuestion,
     NeighboursQuestion,
     NeuronsQuestion,
@@ -34,7 +37,7 @@ from wordlab.server.questions import (
     TagQuestion,
 )
 from wordlab.server.served import Shelf, lines_of
-from wordlab.server.units import ablating
+from wordlab.server.units import ablating, measuring
 from wordlab.server.units import neurons as looked_at
 from wordlab.server.views import (
     about,
@@ -85,6 +88,7 @@ def build_app(shelf: Shelf, limits: Limits, threads: int = 1) -> FastAPI:
         telemetry={"auto_configure": False, "tracing": False, "metrics": False, "logs": False},
         lifespan=working,
     )
+    app.router.route_class = Posting
     answer_with_faults(app)
     _add_models(app, shelf, worker)
     _add_inside(app, shelf)
@@ -169,6 +173,13 @@ def _add_inside(app: FastAPI, shelf: Shelf) -> None:
         served = shelf.either(question.run, "ablate")
         async with one_at_a_time:
             return await asyncio.to_thread(ablating, served, question)
+
+    @app.post("/v1/effects", responses=_OF_A_RUN)
+    async def effects(question: EffectsQuestion) -> EffectsAnswer:
+        """What each class loses on the run's validation text when a unit is switched off."""
+        served = shelf.either(question.run, "effects")
+        async with one_at_a_time:
+            return await asyncio.to_thread(measuring, served, question)
 
 
 def _add_service(app: FastAPI, shelf: Shelf) -> None:

@@ -81,9 +81,6 @@ def answer_with_faults(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def explain(request: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
-        if first["type"] == "json_invalid":
-            where = f"character {first['loc'][-1]} of the body"
-            return fault_answer(400, "the body is no JSON", where=where)
         return fault_answer(422, _sentence(first["msg"]), where=_place(first["loc"]))
 
     @app.exception_handler(HTTPException)

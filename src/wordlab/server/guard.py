@@ -3,6 +3,7 @@
 import asyncio
 import ipaddress
 from collections.abc import Iterable
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -20,6 +21,7 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-store",
 }
+HOSTS_KEPT = 64
 _HEADERS = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
 
 
@@ -37,6 +39,7 @@ class Guard:
         self._limits = limits
         self._hosts = {"localhost", *(host.lower() for host in hosts)}
         self._answering = 0
+        self._is_ours = lru_cache(HOSTS_KEPT)(self._names_us)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a connection."""
@@ -98,7 +101,7 @@ class Guard:
         finally:
             self._answering -= 1
 
-    def _is_ours(self, host: str) -> bool:
+    def _names_us(self, host: str) -> bool:
         """Whether a Host header is an address or one of our names, with any port."""
         try:
             name = urlsplit(f"//{host}").hostname or ""

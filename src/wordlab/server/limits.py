@@ -40,11 +40,23 @@ CONTEXTS = 10
 CONTEXT_TOKENS = 20_000
 """Of a run's own text that is searched for them."""
 
+HELD_ALONE = 10
+"""Hidden units that are switched off one at a time."""
+
+MEASURED_WORDS = 50_000
+"""Of a tagger's own text that is read without each of them."""
+
+MEASURED_TOKENS = 5_000
+"""Of a language model's, which has its whole vocabulary to weigh at each."""
+
 HELD_WORDS = 2_000
 """Of a text that is read with units switched off."""
 
-TOKENS_TOGETHER = 2_048
+TOKENS_TOGETHER = 1_024
 """Words of several requests that a model is given in one call."""
+
+TOKENS_OF_ONE = 512
+"""Words of one request among them: after so many of a long text, others have their turn."""
 
 
 @dataclass(frozen=True)

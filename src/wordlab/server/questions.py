@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from wordlab.server.limits import (
     COMPLETIONS,
     CONTEXTS,
+    HELD_ALONE,
     LOOKED_UP,
     NEIGHBOURS,
     NEW_WORDS,
@@ -120,6 +121,9 @@ class NeuronsQuestion(Question):
     """Places of the run's validation text where each is highest, and lowest."""
 
 
+HeldAt = Literal["zero", "mean"] | Annotated[float, Field(ge=-1e6, le=1e6)]
+
+
 class AblateQuestion(Question):
     """A text to be read with hidden units held."""
 
@@ -127,7 +131,16 @@ class AblateQuestion(Question):
     """Each line is a sentence."""
     units: Annotated[list[Unit], Field(min_length=1, max_length=UNITS)]
     """Of the last hidden layer, by number, from 0."""
-    at: Literal["zero", "mean"] | Annotated[float, Field(ge=-1e6, le=1e6)] = "zero"
+    at: HeldAt = "zero"
     """What they are held at: zero, each one's mean over the training text, or a number."""
     tokens: Tokens = "words"
     """words: punctuation is split off; spaces: it is not."""
+
+
+class EffectsQuestion(Question):
+    """Hidden units to be switched off, each on its own."""
+
+    units: Annotated[list[Unit], Field(min_length=1, max_length=HELD_ALONE)]
+    """Of the last hidden layer, by number, from 0."""
+    at: HeldAt = "zero"
+    """What each is held at: zero, its mean over the training text, or a number."""

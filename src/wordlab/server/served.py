@@ -1,10 +1,11 @@
 """A served run: which views it has, and the calls of its model that answer them."""
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -33,17 +34,22 @@ from wordlab.runs.opening import open_run
 from wordlab.runs.run import CORPUS, Run
 from wordlab.runs.tagger_run import TaggedSentence, TaggerRun
 from wordlab.server.faults import RefusedError
-from wordlab.server.limits import CONTEXT_TOKENS, PROMPT_WORDS, TEXT_WORDS, TOKENS_TOGETHER
-from wordlab.server.worker import Call, Inquiry
+from wordlab.server.limits import (
+    CONTEXT_TOKENS,
+    MEASURED_TOKENS,
+    MEASURED_WORDS,
+    PROMPT_WORDS,
+    TEXT_WORDS,
+    TOKENS_OF_ONE,
+    TOKENS_TOGETHER,
+)
+from wordlab.server.worker import Call
 
 OWN_TEXTS = ("train", "validation")
 
 Histories = Sequence[Sequence[int]]
 
-
-def asked_once(question: object) -> Inquiry[object]:
-    """An inquiry of one question."""
-    return (yield question)
+Part = TypeVar("Part")
 
 
 @dataclass(frozen=True)
@@ -79,6 +85,22 @@ def lines_of(text: str, tokens: str) -> list[Line]:
     return found
 
 
+def in_turns(parts: Sequence[Part], size: Callable[[Part], int]) -> Iterator[Sequence[Part]]:
+    """Cut a long text into stretches between which others have their turn; at least one.
+
+    Args:
+        size: words of a sentence; one that is too long is a stretch of its own.
+    """
+    first = held = 0
+    for at, part in enumerate(parts):
+        words = size(part)
+        if at > first and held + words > TOKENS_OF_ONE:
+            yield parts[first:at]
+            first, held = at, 0
+        held += words
+    yield parts[first:]
+
+
 def _tokens(text: EncodedText) -> int:
     return sum(len(ids) + 1 for _, ids in text)
 
@@ -94,14 +116,14 @@ class WithUnits:
         self.name = run.name
         self._of_units = run
 
-    @property
+    @cached_property
     def unit_views(self) -> tuple[str, ...]:
         """What may be asked of its units, which takes the run's own texts."""
         run = self._of_units
         ending = "jsonl" if isinstance(run, TaggerRun) else "json"
         whole = all((run.path / CORPUS / f"{name}.{ending}").exists() for name in OWN_TEXTS)
         network = isinstance(run.model, LanguageModel | Tagger)
-        return ("neurons", "ablate") if network and whole else ()
+        return ("neurons", "ablate", "effects") if network and whole else ()
 
     @cached_property
     def words(self) -> Words:
@@ -111,13 +133,19 @@ class WithUnits:
     @cached_property
     def unit_values(self) -> UnitValues:
         """The values of the units over the validation text's beginning."""
+        return unit_values(self._of_units, self._own_text(CONTEXT_TOKENS))
+
+    @cached_property
+    def measured(self) -> TaggerText | ModelText:
+        """The validation text's beginning, as long as figures without a unit are taken from."""
+        is_tagger = isinstance(self._of_units, TaggerRun)
+        return self._own_text(MEASURED_WORDS if is_tagger else MEASURED_TOKENS)
+
+    def _own_text(self, most: int) -> TaggerText | ModelText:
         run = self._of_units
-        text: TaggerText | ModelText
         if isinstance(run, TaggerRun):
-            text = tagger_text(run, most=CONTEXT_TOKENS)
-        else:
-            text = model_text(run, most=CONTEXT_TOKENS)
-        return unit_values(run, text)
+            return tagger_text(run, most=most)
+        return model_text(run, most=most)
 
 
 class ServedModel(WithUnits):
@@ -132,7 +160,7 @@ class ServedModel(WithUnits):
         self.scoring = Call(self._scores, _tokens, TOKENS_TOGETHER)
         self.continuing = Call(self._next_words, _tokens_read, TOKENS_TOGETHER)
 
-    @property
+    @cached_property
     def views(self) -> tuple[str, ...]:
         """What may be asked of it."""
         of_all = ("score", "generate", "complete")
@@ -169,6 +197,15 @@ class ServedModel(WithUnits):
         lines = lines_of(text, tokens or self.tokens)
         sentences = (Sentence(line.words, line.number) for line in lines)
         return list(encode_sentences(sentences, WORD_FORMS[self.form], self.vocabulary))
+
+    def turns(self, text: EncodedText) -> Iterator[EncodedText]:
+        """Stretches of a text that can be scored one after the other.
+
+        A model that takes something from one sentence to the next must have the text whole.
+        """
+        if self.model.reading.carries or self.model.adaptation:
+            return iter([text])
+        return in_turns(text, lambda sentence: len(sentence[1]) + 1)
 
     def prompt(self, prompt: str, tokens: str | None) -> tuple[list[str], list[int]]:
         """The words of a prompt, and their ids.
@@ -225,7 +262,7 @@ class ServedTagger(WithUnits):
             for tokens in TOKENIZERS
         }
 
-    @property
+    @cached_property
     def views(self) -> tuple[str, ...]:
         """What may be asked of it."""
         return ("tag", *self.unit_views)

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from wordlab.corpus.text import text_of
 from wordlab.evaluation.cross_entropy import Score
 from wordlab.inspection.units.contexts import Context, extreme_contexts
+from wordlab.inspection.units.effects import Effects, effects_of
 from wordlab.inspection.units.layers import (
     count_of_units,
     first_layer,
@@ -28,7 +29,10 @@ from wordlab.inspection.units.words import UnitWords, unit_words
 from wordlab.server.answers import (
     AblateAnswer,
     ChangeAnswer,
+    ClassAnswer,
     ContextAnswer,
+    EffectsAnswer,
+    FigureAnswer,
     NeuronAnswer,
     NeuronsAnswer,
     PositionAnswer,
@@ -36,7 +40,7 @@ from wordlab.server.answers import (
 )
 from wordlab.server.faults import RefusedError
 from wordlab.server.limits import HELD_WORDS
-from wordlab.server.questions import AblateQuestion, NeuronsQuestion
+from wordlab.server.questions import AblateQuestion, EffectsQuestion, NeuronsQuestion
 from wordlab.server.served import Served, ServedTagger, lines_of
 
 USUAL_UNITS = 5
@@ -139,4 +143,39 @@ def _answer(name: str, held: Hold, changes: Sequence[TagChange]) -> AblateAnswer
         perplexity_held=None,
         types_changed=sum(each.type != each.type_held for each in changes),
         words=[ChangeAnswer(**asdict(each)) for each in changes],
+    )
+
+
+def measuring(served: Served, question: EffectsQuestion) -> EffectsAnswer:
+    """The figures of each class with each unit held on its own.
+
+    Raises:
+        WordlabError: for a unit that there is none of.
+    """
+    found = effects_of(served.run, served.measured, units=question.units, at=question.at)
+    return EffectsAnswer(
+        run=served.name,
+        text=found[0].text,
+        held=found[0].held,
+        units=question.units,
+        figures=[_figure(each) for each in found],
+    )
+
+
+def _figure(found: Effects) -> FigureAnswer:
+    columns = zip(
+        found.classes,
+        found.counts.tolist(),
+        found.whole.tolist(),
+        found.changes.T.tolist(),
+        strict=True,
+    )
+    return FigureAnswer.model_validate(
+        {
+            "figure": found.figure,
+            "classes": [
+                ClassAnswer(name=name, count=count, whole=whole, changes=changes)
+                for name, count, whole, changes in columns
+            ],
+        }
     )

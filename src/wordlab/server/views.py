@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import torch
@@ -42,7 +43,7 @@ from wordlab.server.questions import (
     NeighboursQuestion,
     ScoreQuestion,
 )
-from wordlab.server.served import Line, Served, ServedModel, ServedTagger
+from wordlab.server.served import Line, Served, ServedModel, ServedTagger, in_turns
 from wordlab.server.worker import Inquiry
 
 
@@ -80,7 +81,11 @@ def _vocabulary(served: ServedModel) -> VocabularyAnswer:
 
 def scoring(served: ServedModel, question: ScoreQuestion) -> Inquiry[ScoreAnswer]:
     """Score a text."""
-    rows: list[WordScore] = yield served.encoded(question.text, question.tokens)
+    rows: list[WordScore] = []
+    before = 0
+    for part in served.turns(served.encoded(question.text, question.tokens)):
+        rows += _numbered((yield part), before)
+        before += len(part)
     words = [row for row, after in pairwise(rows) if row.sentence == after.sentence]
     return ScoreAnswer(
         run=served.name,
@@ -90,6 +95,11 @@ def scoring(served: ServedModel, question: ScoreQuestion) -> Inquiry[ScoreAnswer
         totals=_totals(rows, len(words)),
         words=[_word(row) for row in (rows if question.end else words)],
     )
+
+
+def _numbered(rows: Sequence[WordScore], before: int) -> Sequence[WordScore]:
+    """The rows of a part of a text that has so many sentences before it."""
+    return [replace(row, sentence=row.sentence + before) for row in rows] if before else rows
 
 
 def _word(row: WordScore) -> WordAnswer:
@@ -189,7 +199,9 @@ def completing(served: ServedModel, question: CompleteQuestion) -> Inquiry[Compl
 
 def tagging(served: ServedTagger, lines: Sequence[Line]) -> Inquiry[TagAnswer]:
     """Find the entities of a text's lines."""
-    found: list[TaggedSentence] = yield lines
+    found: list[TaggedSentence] = []
+    for part in in_turns(lines, lambda line: len(line.words)):
+        found += yield part
     return TagAnswer(
         run=served.name,
         sentences=[_sentence(line, each) for line, each in zip(lines, found, strict=True)],

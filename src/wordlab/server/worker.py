@@ -3,10 +3,9 @@
 import asyncio
 import queue
 import threading
-import time
+from collections import deque
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import Future, InvalidStateError
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import torch
@@ -18,6 +17,9 @@ Inquiry = Generator[Any, Any, Made]
 
 MOST_TAKEN = 64
 """Inquiries that are gathered at a time."""
+
+CONTENT = 8
+"""Calls after a wait in vain for which as many as came last are enough."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,41 +39,46 @@ class Call:
 
 @dataclass(eq=False)
 class _Task:
-    """An inquiry under way, and the question that it waits for an answer to."""
+    """An inquiry under way, the question that it waits for an answer to, and who waits for it."""
 
     call: Call
     inquiry: Inquiry[Any]
-    future: Future[Any] = field(default_factory=Future)
+    waiter: asyncio.Future[Any]
     question: Any = None
+    made: Any = None
+    fault: Exception | None = None
 
     def go_on(self, answer: Any = None) -> bool:
         """Hand over an answer; whether there is another question."""
         try:
             self.question = self.inquiry.send(answer)
         except StopIteration as end:
-            self._settle(self.future.set_result, end.value)
+            self.made = end.value
             return False
         except Exception as error:
-            self.fail(error)
+            self.fault = error
             return False
         return True
 
-    def fail(self, error: Exception) -> None:
-        """Tell whoever waits."""
-        self._settle(self.future.set_exception, error)
-
-    def _settle(self, settle: Callable[[Any], None], value: object) -> None:
-        try:
-            settle(value)
-        except InvalidStateError:  # nobody waits any longer
-            self.inquiry.close()
+    def settle(self) -> None:
+        """Tell whoever waits, if somebody does still."""
+        if self.waiter.done():
+            return
+        if self.fault is None:
+            self.waiter.set_result(self.made)
+        else:
+            self.waiter.set_exception(self.fault)
 
 
 class Worker:
     """A thread to which all calls of models are left.
 
-    It waits for as many inquiries as came together last time, but not for long: who asks alone is
-    answered at once.
+    What arrives while it is at work joins in between two calls. A resting thread is woken when as
+    many inquiries are there as are likely to come, or soon: those that were answered last, for most
+    clients have a next question, and those that had to wait meanwhile. Without the latter clients
+    that were once asked for in two halves would be so for ever. Who asks alone is answered at once.
+    The thread and the event loop wake each other once for all of them: a wake can cost more
+    than all else that a request takes beside its model.
 
     Args:
         gather_seconds: the longest wait for further inquiries.
@@ -81,58 +88,111 @@ class Worker:
     def __init__(self, gather_seconds: float, threads: int) -> None:
         self._gather_seconds = gather_seconds
         self._threads = threads
-        self._arriving: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
-        self._expected = 1
-        self._stopped = False
         self._thread = threading.Thread()
+        self._reset()
+
+    def _reset(self) -> None:
+        self._arrived: deque[_Task] = deque()
+        self._answered: list[_Task] = []
+        self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._patience: asyncio.TimerHandle | None = None
+        self._expected = 1
+        self._content = 0
+        self._rests = True
+        self._stopped = False
 
     def start(self) -> None:
         """Begin to answer."""
-        self._stopped = False
+        self._reset()
         self._thread = threading.Thread(target=self._work, name="models", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         """End when what was asked is answered."""
-        self._arriving.put(None)
+        self._stopped = True
+        self._bell.put(None)
         self._thread.join()
 
     async def ask(self, call: Call, inquiry: Inquiry[Made]) -> Made:
         """Have the questions of an inquiry answered, and return what it made of the answers."""
-        task = _Task(call, inquiry)
-        self._arriving.put(task)
-        made: Made = await asyncio.wrap_future(task.future)
+        self._loop = asyncio.get_running_loop()
+        task = _Task(call, inquiry, self._loop.create_future())
+        self._arrived.append(task)
+        if self._rests:
+            self._gather()
+        made: Made = await task.waiter
         return made
+
+    # These belong to the event loop.
+
+    def _gather(self) -> None:
+        """Wake the thread if enough is there, else soon."""
+        assert self._loop is not None
+        if self._is_enough():
+            self._wake()
+        elif self._patience is None:
+            self._patience = self._loop.call_later(self._gather_seconds, self._wait_no_longer)
+
+    def _wait_no_longer(self) -> None:
+        self._content = CONTENT
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+        self._rests = False
+        self._bell.put(None)
+
+    def _settle(self, answered: Sequence[_Task], rests: bool) -> None:
+        """Tell who waits; where the thread rests, see to what arrived since it looked."""
+        if rests:
+            self._rests = True
+            if self._arrived:
+                self._gather()
+        for task in answered:
+            task.settle()
+
+    # What follows belongs to the thread.
 
     def _work(self) -> None:
         torch.set_num_threads(self._threads)  # counts for this thread only
-        waiting: list[_Task] = []
-        while not (self._stopped and not waiting):
-            new = self._arrived(wait=not waiting)
-            waiting += [task for task in new if task.go_on()]
-            waiting = self._round([task for task in waiting if not task.future.cancelled()])
+        while not self._stopped:
+            self._bell.get()
+            self._answer()
+        self._answer()  # what came before it heard of the end
 
-    def _arrived(self, wait: bool) -> list[_Task]:
-        """Take what has arrived; where nothing is under way, wait for it."""
-        found: list[_Task] = []
-        latest = None if wait else 0.0
-        while len(found) < MOST_TAKEN and not self._stopped:
-            try:
-                left = None if latest is None else max(latest - time.monotonic(), 0.0)
-                task = self._arriving.get(timeout=left)
-            except queue.Empty:
-                break
-            if task is None:
-                self._stopped = True
-                break
-            found.append(task)
-            if latest is None:
-                latest = time.monotonic() + self._gather_seconds
-            if wait and len(found) >= self._expected:
-                latest = 0.0  # take what is there already, and wait no more
-        if wait:
-            self._expected = len(found)
-        return found
+    def _answer(self) -> None:
+        """Answer what has arrived and what joins in, until there is too little to go on with."""
+        going: list[_Task] = []
+        goes_on = True
+        while goes_on:
+            new = self._taken()
+            going = self._round([t for t in (*going, *new) if not t.waiter.cancelled()])
+            self._expected = max(1, len(new) + (0 if self._content else len(self._arrived)))
+            self._content = max(0, self._content - 1)
+            goes_on = bool(going) or self._is_enough()
+            self._hand_over(rests=not goes_on)
+
+    def _is_enough(self) -> bool:
+        """Whether as many have arrived as are likely to come."""
+        return len(self._arrived) >= (1 if self._stopped else self._expected)
+
+    def _taken(self) -> list[_Task]:
+        """Take what has arrived, and have it put its first questions."""
+        count = min(len(self._arrived), MOST_TAKEN)
+        new = [self._arrived.popleft() for _ in range(count)]
+        return self._with_questions(new, [None] * count)
+
+    def _hand_over(self, rests: bool = False) -> None:
+        """Have the event loop tell those who are answered."""
+        answered, self._answered = self._answered, []
+        try:
+            if self._loop is not None and (answered or rests):
+                self._loop.call_soon_threadsafe(self._settle, answered, rests)
+        except RuntimeError:  # it has ended: nobody waits
+            self._rests = self._rests or rests
 
     def _round(self, waiting: Sequence[_Task]) -> list[_Task]:
         """Answer a question of each, as far as they fit into one call; return who waits on."""
@@ -148,17 +208,25 @@ class Worker:
             else:
                 groups.setdefault(call, []).append(task)
                 room[call] = left - size
-        asked = [task for call, tasks in groups.items() for task in _answered(call, tasks)]
+        asked = [task for call, tasks in groups.items() for task in self._asked(call, tasks)]
         return later + asked
 
-
-def _answered(call: Call, tasks: Sequence[_Task]) -> list[_Task]:
-    """Ask together, and where that fails each alone; return those with a further question."""
-    try:
-        answers = call.answer([task.question for task in tasks])
-    except Exception as error:
-        if len(tasks) == 1:
-            tasks[0].fail(error)
+    def _asked(self, call: Call, tasks: Sequence[_Task]) -> list[_Task]:
+        """Ask together, and where that fails each alone; return those with a further question."""
+        self._hand_over()
+        try:
+            answers = call.answer([task.question for task in tasks])
+        except Exception as error:
+            if len(tasks) > 1:
+                return [task for one in tasks for task in self._asked(call, [one])]
+            tasks[0].fault = error
+            self._answered += tasks
             return []
-        return [task for one in tasks for task in _answered(call, [one])]
-    return [task for task, own in zip(tasks, answers, strict=True) if task.go_on(own)]
+        return self._with_questions(tasks, answers)
+
+    def _with_questions(self, tasks: Sequence[_Task], answers: Sequence[Any]) -> list[_Task]:
+        """Hand answers over; return the tasks that have a further question."""
+        further: list[_Task] = []
+        for task, answer in zip(tasks, answers, strict=True):
+            (further if task.go_on(answer) else self._answered).append(task)
+        return further

@@ -135,7 +135,7 @@ function forget() {
   for (const control of asking.values()) control.abort();
   for (const id of ["score-totals", "score-protocol", "score-words", "score-word", "tag-sentences", "tag-table",
     "generate-sentences", "complete-note", "complete-words", "neighbours-table", "map-found", "map-picture",
-    "neurons-about", "neurons-found", "ablate-totals", "ablate-table"]) {
+    "neurons-about", "neurons-found", "ablate-totals", "ablate-table", "effects-note", "effects-tables"]) {
     byId(id).replaceChildren();
   }
   map.words = [];
@@ -504,6 +504,27 @@ async function ablate() {
   byId("ablate-table").replaceChildren(made);
 }
 
+async function measure() {
+  byId("effects-note").textContent = "measuring";
+  const answer = await ask("effects", "/v1/effects", {
+    run: state.run.name, units: units("ablate-units"), at: byId("ablate-at").value,
+  });
+  byId("effects-note").textContent = answer
+    ? `On ${answer.text}. Each unit on its own is held at ${answer.held}; its line is the change.` : "";
+  if (answer) byId("effects-tables").replaceChildren(...answer.figures.map((figure) => effectsOf(figure, answer.units)));
+}
+
+function effectsOf({ figure, classes }, held) {
+  const isShare = figure.startsWith("F1");
+  const shown = (value) => (isShare ? `${(100 * value).toFixed(2)} %` : value.toFixed(4));
+  const signed = (value) => (value > 0 ? "+" : "") + shown(value);
+  return table(figure, ["", ...classes.map((each) => `${each.name} (${each.count.toLocaleString("en")})`)], [
+    ["all on", ...classes.map((each) => shown(each.whole))],
+    ...held.map((unit, at) => [`unit ${unit}`, ...classes.map((each) => signed(each.changes[at]))]),
+  ]);
+}
+
+byId("effects").addEventListener("click", measure);
 byId("neurons").addEventListener("submit", (event) => { event.preventDefault(); look(); });
 byId("ablate").addEventListener("submit", (event) => { event.preventDefault(); ablate(); });
 
