@@ -211,9 +211,18 @@ class Run:
         vectors: NDArray[np.float32] = self.network.encoder.word_vectors().detach().numpy()
         return vectors
 
-    def score(self, text: TextLike, *, end: bool = False) -> Iterator[WordScore]:
-        """Yield surprisal, entropy and rank of each word of a text, in its own spelling."""
-        return score_words(self.model, self.text(text), self.vocabulary, end=end)
+    def score(
+        self, text: TextLike, *, end: bool = False, reading: str = ""
+    ) -> Iterator[WordScore]:
+        """Yield surprisal, entropy and rank of each word of a text, in its own spelling.
+
+        Args:
+            end: yield a row for each end marker too.
+            reading: "sentences" or "stream"; empty for the model's own way.
+        """
+        return score_words(
+            self.model, self.text(text), self.vocabulary, end=end, reading=self.reading(reading)
+        )
 
     def generate(
         self, prompt: str = "", settings: GenerationSettings | None = None, **options: Any
