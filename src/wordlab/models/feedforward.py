@@ -17,6 +17,8 @@ from wordlab.models.activations import ACTIVATIONS
 from wordlab.models.cost import LayerCost, lookup_cost, product_cost, units_letter
 from wordlab.models.embeddings import Beginning, embedding_table, start_from_cooccurrence
 from wordlab.models.language_model import MODELS, Encoded, Encoder, NetworkSettings
+from wordlab.models.int8 import operand
+from wordlab.models.products import linear
 from wordlab.models.settings import Layers, Probability, Units
 
 
@@ -103,7 +105,7 @@ class FeedforwardEncoder(Encoder):
         """The units of each hidden layer in turn."""
         units = window
         for layer in self._layers():
-            units = self.activation(layer(units))
+            units = self.activation(_affine(layer, units))
             units = functional.dropout(units, self.settings.dropout, self.training)
             yield units
 
@@ -148,3 +150,8 @@ class FeedforwardEncoder(Encoder):
             )
             inputs = units
         return layers
+
+
+def _affine(layer: nn.Linear, x: Tensor) -> Tensor:
+    """W x + b; without a gradient by the fastest product at hand."""
+    return layer(x) if torch.is_grad_enabled() else linear(x, operand(layer.weight, x), layer.bias)

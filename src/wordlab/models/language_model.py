@@ -31,10 +31,12 @@ class Predictor(ABC):
         adaptation: what it takes from the text that it scores, in words; empty if nothing but the
             context of each word.
         segment: the most targets that it may be given at a time; None: any number.
+        weights_kept: how, of `wordlab.models.narrow_weights.WEIGHTS`; of several models, each.
     """
 
     reading: Reading
     adaptation: str = ""
+    weights_kept: str = "float32"
     segment: int | None = None
 
     @abstractmethod

@@ -13,6 +13,8 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.nn import functional
 
+from wordlab.models.int8 import Int8Matrix, Matrix
+
 Precision = Literal["float32", "bfloat16"]
 
 _TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -37,8 +39,10 @@ def _onednn_serves(dtype: torch.dtype) -> bool:
         return False
 
 
-def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+def linear(x: Tensor, weight: Matrix, bias: Tensor | None = None) -> Tensor:
     """Return x weight' + bias, without a gradient. [B, F], [V, F], [V] -> [B, V]."""
+    if isinstance(weight, Int8Matrix):
+        return weight.product(x, bias)
     if (
         x.device.type == "cpu"
         and x.dtype in (torch.float32, torch.bfloat16)
@@ -55,7 +59,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 def product(
-    x: Tensor, weight: Tensor, bias: Tensor | None = None, precision: Precision = "float32"
+    x: Tensor, weight: Matrix, bias: Tensor | None = None, precision: Precision = "float32"
 ) -> Tensor:
     """Return x weight' + bias with a gradient. [B, F], [V, F], [V] -> [B, V].
 
@@ -72,8 +76,10 @@ class _Product(Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, dtype: torch.dtype
+        ctx: Any, x: Tensor, weight: Matrix, bias: Tensor | None, dtype: torch.dtype
     ) -> Tensor:
+        if isinstance(weight, Int8Matrix):
+            return linear(x, weight, bias)
         operands = x.detach().to(dtype), weight.detach().to(dtype)
         ctx.save_for_backward(*operands)
         ctx.types = x.dtype, weight.dtype

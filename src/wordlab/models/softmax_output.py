@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from wordlab.models.class_sample import ClassSample
 from wordlab.models.cost import FLOAT_BYTES, LayerCost, product_cost
+from wordlab.models.int8 import operand
 from wordlab.models.language_model import (
     OUTPUT_LAYERS,
     Encoder,
@@ -144,7 +145,7 @@ class SoftmaxOutput(OutputLayer):
         if self.projection is None:
             return features
         precision: Precision = self.precision if self.training else "float32"
-        return product(features, self.projection.weight, precision=precision)
+        return product(features, operand(self.projection.weight, features), precision=precision)
 
     def log_probs(self, features: Tensor) -> Tensor:
         """Features [B, F] -> natural-log probabilities [B, V]."""
@@ -152,7 +153,7 @@ class SoftmaxOutput(OutputLayer):
         if torch.is_grad_enabled() and (features.requires_grad or self.weight.requires_grad):
             logits = functional.linear(features, self.weight, self.bias)
         else:
-            logits = linear(features, self.weight, self.bias)
+            logits = linear(features, operand(self.weight, features), self.bias)
         return torch.log_softmax(logits, dim=1)
 
     def loss(self, features: Tensor, targets: Tensor) -> Tensor:

@@ -170,8 +170,11 @@ class Run:
     def yardsticks(self) -> dict[str, Predictor]:
         """The unigram and an interpolated n-gram, fitted on the run's training text.
 
-        A text of more than YARDSTICK_TOKENS has the unigram only: the other is held in memory.
+        A text of more than YARDSTICK_TOKENS has the unigram only: the other is held in memory. An
+        exported run, which has no texts, has none.
         """
+        if not (self.path / CORPUS).exists():
+            return {}
         reading = self.model.reading
         train, types = self.store("train"), len(self.vocabulary)
         order = self.yardstick

@@ -8,6 +8,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.autograd import Function
 
+from wordlab.models.int8 import Matrix
 from wordlab.models.language_model import MODELS
 from wordlab.models.products import linear, weight_gradient
 from wordlab.models.recurrent.cell import Biases, Cell, State, rows_of_steps, wide
@@ -43,7 +44,7 @@ class LstmCell(Cell):
     parts = 2
     products = ("input gate", "forget gate", "output gate", "candidate")
 
-    def recur(self, a: Tensor, hidden: Tensor, steps: Sequence[int], state: State) -> State:
+    def recur(self, a: Tensor, hidden: Matrix, steps: Sequence[int], state: State) -> State:
         """See `Cell.recur`; a second bias is added to the first."""
         if self.bias_hidden is not None:
             a = a + self.bias_hidden
@@ -64,7 +65,7 @@ class _Lstm(Function):
 
     @staticmethod
     def forward(
-        ctx: Any, a: Tensor, hidden: Tensor, h: Tensor, c: Tensor, steps: Sequence[int]
+        ctx: Any, a: Tensor, hidden: Matrix, h: Tensor, c: Tensor, steps: Sequence[int]
     ) -> tuple[Tensor, Tensor]:
         """Go forward in time; `a` [M, 4 n] becomes the gates."""
         n = hidden.shape[1]
