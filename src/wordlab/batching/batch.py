@@ -152,6 +152,13 @@ class Reading(ABC):
             start, end: ids of the markers.
         """
 
+    def continued(self, histories: Sequence[Sequence[int]], start: int, end: int) -> Batch:
+        """As `contexts`, to be given with the state after all but the last word of each history.
+
+        As a rule there is no state, and this is the same.
+        """
+        return self.contexts(histories, start, end)
+
     def asked(self, store: TokenStore, size: int) -> Iterator[list[Questions]]:
         """Yield all that a text asks, up to `size` contexts at a time, for a model that only reads.
 

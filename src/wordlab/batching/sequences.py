@@ -113,6 +113,10 @@ class Sentences(Reading):
         """Return the histories, each after a start marker, packed; the last of each is counted."""
         return _histories(histories, start)
 
+    def continued(self, histories: Sequence[Sequence[int]], start: int, end: int) -> Batch:
+        """Return the last word of each history, which goes on from a state."""
+        return _lasts(histories)
+
 
 @dataclass(frozen=True)
 class Stream(Reading):
@@ -221,6 +225,10 @@ class Stream(Reading):
         """Return the histories, each after an end marker, packed; the last of each is counted."""
         return _histories(histories, end)
 
+    def continued(self, histories: Sequence[Sequence[int]], start: int, end: int) -> Batch:
+        """Return the last word of each history, which goes on from a state."""
+        return _lasts(histories)
+
 
 def _sentences(store: TokenStore) -> tuple[Indices, Indices]:
     """Where each sentence begins, and how many tokens it has."""
@@ -303,3 +311,9 @@ def _histories(histories: Sequence[Sequence[int]], opening: int) -> Batch:
         steps=tuple(packing.steps.tolist()),
         counted=torch.from_numpy(lasts),
     )
+
+
+def _lasts(histories: Sequence[Sequence[int]]) -> Batch:
+    """The last word of each history; the state has all before it."""
+    words = torch.tensor([history[-1] for history in histories])
+    return replace(after(words, histories, steps=(len(histories),)), continues=True)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from wordlab.batching.batch import Questions, Reading
 from wordlab.corpus.store import TokenStore
-from wordlab.models.language_model import Predictor, State
+from wordlab.models.language_model import Predictor, State, joined_states, state_rows
 
 _COLUMNS = (np.int64, np.int64, np.float64, np.int64, np.float64)
 """Types of the arrays of `TokenScores`."""
@@ -215,13 +215,13 @@ def _score_chunks(
     for questions in _asked(model, reading, store, batch_for(model, vocabulary), most):
         after = []
         for one in questions:
-            log_probs, then = model.predict(one.batch, _rows_of(state, one.parents))
+            log_probs, then = model.predict(one.batch, state_rows(state, one.parents))
             after.append(then)
             scored += len(one.places)
             observe(scored, len(store))
             found = judge(log_probs, one, entropies)
             yield one.places, *(values[one.pairs] for values in (one.targets, *found))
-        state = _together(after)
+        state = joined_states(after)
 
 
 def _asked(
@@ -241,25 +241,6 @@ def _asked(
             first = every // 2
     batches = islice(reading.batches(store, size), first, last, every)
     return ([Questions.of(batch)] for batch in batches)
-
-
-def _rows_of(state: State, rows: NDArray[np.int64] | None) -> State:
-    """Some rows of each tensor of a state; None: the state as it is."""
-    if rows is None or state is None:
-        return state
-    if isinstance(state, Tensor):
-        return state[torch.from_numpy(rows).to(state.device)]
-    return tuple(_rows_of(part, rows) for part in state)
-
-
-def _together(states: Sequence[State]) -> State:
-    """States of the same form as one, row after row."""
-    first = states[0]
-    if len(states) == 1 or first is None:
-        return first
-    if isinstance(first, Tensor):
-        return torch.cat(list(states))
-    return tuple(_together(parts) for parts in zip(*states, strict=True))
 
 
 def judge(

@@ -103,8 +103,10 @@ def export_model(run: Run, path: str | Path, *, weights: str = FLOAT32) -> Expor
         settings = run.settings.model_copy(update={"data": DataSettings()})
         write_json(folder / SETTINGS, settings.model_dump(mode="json"))
         made = _weighed(run, Run.load(folder), weights, before)
+        # The command line goes along with no export: it may name files.
+        made_with = {k: v for k, v in describe_environment().items() if k != "command"}
         origin = {**made.as_json(), "run": run.name}
-        write_json(folder / ENVIRONMENT, {**describe_environment(), "exported": origin})
+        write_json(folder / ENVIRONMENT, {**made_with, "exported": origin})
     return made
 
 
