@@ -81,7 +81,7 @@ def fill(model: nn.Module, tensors: Mapping[str, Tensor], kind: str) -> None:
 
 
 def _narrows(value: Tensor) -> TypeGuard[nn.Parameter]:
-    """Whether it is a matrix of weights; biases, norms and counts are small, and stay as they are."""
+    """Whether it is a matrix of weights; biases, norms and counts stay as they are."""
     return isinstance(value, nn.Parameter) and value.dim() == 2
 
 

@@ -58,12 +58,13 @@ class Recurrence(NamedTuple):
         """A cell's matrices of inputs and of hidden units, and its biases one after the other."""
         hidden = cell.weight_hidden
         # A cell that reads its inputs as they are has the identity for a matrix.
-        inputs = hidden.new_ones(cell.units).diag() if cell.weight_inputs is None else None
+        inputs = hidden.new_ones(cell.units).diag()
+        if cell.weight_inputs is not None:
+            inputs = cell.weight_inputs
         none = hidden.new_zeros(len(hidden))
         pair = (none if bias is None else bias for bias in (cell.bias, cell.bias_hidden))
         biases = np.concatenate([self.arranged(bias) for bias in pair])
-        matrix = cell.weight_inputs if inputs is None else inputs
-        return self.arranged(matrix), self.arranged(hidden), biases
+        return self.arranged(inputs), self.arranged(hidden), biases
 
 
 class Graph:

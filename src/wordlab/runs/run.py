@@ -214,9 +214,7 @@ class Run:
         vectors: NDArray[np.float32] = self.network.encoder.word_vectors().detach().numpy()
         return vectors
 
-    def score(
-        self, text: TextLike, *, end: bool = False, reading: str = ""
-    ) -> Iterator[WordScore]:
+    def score(self, text: TextLike, *, end: bool = False, reading: str = "") -> Iterator[WordScore]:
         """Yield surprisal, entropy and rank of each word of a text, in its own spelling.
 
         Args:

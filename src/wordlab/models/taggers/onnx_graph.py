@@ -1,26 +1,19 @@
-"""A tagger's network as an ONNX graph, written node by node.
-
-Exporters that trace PyTorch cannot follow it: its products and recurrent layers are functions with
-gradients of their own, and sentences are packed. The graph is small, and these operators are as
-old as the format.
-"""
+"""A tagger's network as an ONNX graph; see `wordlab.models.onnx_nodes`."""
 
 from functools import singledispatch
-from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
 import torch
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 from torch import nn
 
 from wordlab.batching.tagging import WordTable
 from wordlab.corpus.labelled.lexicon import END, MARKERS, START
 from wordlab.errors import WordlabError
+from wordlab.models.onnx_nodes import Graph, activation_node, recurrence
 from wordlab.models.recurrent.cell import Cell
-from wordlab.models.recurrent.gru import GruCell
-from wordlab.models.recurrent.lstm import LstmCell
 from wordlab.models.taggers.features import WordVectors
 from wordlab.models.taggers.outputs import ScoredTags
 from wordlab.models.taggers.recurrent import BidirectionalEncoder
@@ -30,6 +23,7 @@ from wordlab.models.taggers.window import WindowEncoder
 FEATURES, LETTERS, SCORES = "features", "letters", "scores"
 LAST = np.iinfo(np.int64).max
 """The end of a slice that goes to the end."""
+
 
 def onnx_graph(model: Tagger) -> onnx.ModelProto:
     """The network from the numbers of a lexicon to the scores of tags, before any path is chosen.
