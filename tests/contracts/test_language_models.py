@@ -367,11 +367,14 @@ def test_the_last_layer_that_is_shown_is_what_the_output_reads(model: LanguageMo
 
 def test_a_network_in_onnx_says_the_same(model: LanguageModel) -> None:
     """Its sequences in two parts, the state given on; a part without such a form says so."""
+    refusal = ""
     try:
         graph = onnx_graph(model)
     except WordlabError as error:
-        assert "has no form in ONNX yet" in str(error)
-        assert len(str(error).splitlines()) == 1
+        refusal = str(error)
+    if refusal:
+        assert "has no form in ONNX yet" in refusal
+        assert len(refusal.splitlines()) == 1
         return
     session = onnxruntime.InferenceSession(graph.SerializeToString())
     outputs = [output.name for output in session.get_outputs()]
