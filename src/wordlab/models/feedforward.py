@@ -16,8 +16,8 @@ from wordlab.corpus.store import TokenStore
 from wordlab.models.activations import ACTIVATIONS
 from wordlab.models.cost import LayerCost, lookup_cost, product_cost, units_letter
 from wordlab.models.embeddings import Beginning, embedding_table, start_from_cooccurrence
-from wordlab.models.int8 import operand
 from wordlab.models.language_model import MODELS, Encoded, Encoder, NetworkSettings
+from wordlab.models.operands import operand
 from wordlab.models.products import linear
 from wordlab.models.settings import Layers, Probability, Units
 

@@ -5,7 +5,9 @@ from functools import cache
 from typing import Self
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+
+from wordlab.models.operands import Operand
 
 LARGEST = 127
 """Whole numbers go from minus this to this."""
@@ -15,7 +17,7 @@ BLOCK_PRODUCTS = 1 << 18
 
 
 @dataclass(frozen=True)
-class Int8Matrix:
+class Int8Matrix(Operand):
     """W = scale * values, a scale for each row; only for products without a gradient.
 
     Attributes:
@@ -55,19 +57,13 @@ class Int8Matrix:
         """[V, F]"""
         return self.values.shape
 
+    @property
+    def serves(self) -> bool:
+        """Whether this machine multiplies whole numbers of eight bits natively."""
+        return int8_serves()
+
     def __getitem__(self, rows: slice) -> "Int8Matrix":
         return Int8Matrix(self.values[rows], self.scale[rows])
-
-    def detach(self) -> Self:
-        """Itself: it has no gradient."""
-        return self
-
-    def to(self, dtype: torch.dtype) -> Self:
-        """Itself: its products take float32."""
-        return self
-
-
-Matrix = Tensor | Int8Matrix
 
 
 def _rounded(x: Tensor, scale: Tensor) -> Tensor:
@@ -85,26 +81,3 @@ def int8_serves() -> bool:
         return int(torch._int_mm(one, one)[0, 0]) == 2
     except (AttributeError, RuntimeError):  # an operator of this build only: others do without
         return False
-
-
-def attach(weight: nn.Parameter, matrix: Int8Matrix) -> None:
-    """Set a weight to a matrix, and have `operand` find that in its place."""
-    with torch.no_grad():
-        weight.copy_(matrix.widened())
-    weight.__dict__["int8"] = (matrix, weight._version)
-
-
-def operand(weight: Tensor, x: Tensor) -> Matrix:
-    """What to multiply x by: a weight's int8 form if it has one and that will do, else itself.
-
-    It will do where no gradient is wanted, for x in float32 on the processor, and if the weight
-    was not changed since.
-    """
-    found = weight.__dict__.get("int8")
-    if found is None or torch.is_grad_enabled() or x.dtype != torch.float32:
-        return weight
-    matrix, version = found
-    if x.device.type != "cpu" or weight._version != version or not int8_serves():
-        return weight
-    assert isinstance(matrix, Int8Matrix)
-    return matrix

@@ -7,7 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from wordlab.errors import WordlabError
-from wordlab.models.int8 import LARGEST, Int8Matrix, attach
+from wordlab.models.int8 import LARGEST, Int8Matrix
+from wordlab.models.operands import attach
+from wordlab.models.products import Rearranged
 
 FLOAT32, BFLOAT16, INT8 = "float32", "bfloat16", "int8"
 WEIGHTS = (FLOAT32, BFLOAT16, INT8)
@@ -70,6 +72,7 @@ def fill(model: nn.Module, tensors: Mapping[str, Tensor], kind: str) -> None:
         if _narrows(value) and kind == INT8:
             matrix = Int8Matrix(given, left.pop(name + SCALE, torch.empty(0)))
             _require_sound(matrix, name)
+            value.copy_(matrix.widened())
             attach(value, matrix)
             continue
         wanted = torch.bfloat16 if _narrows(value) and kind == BFLOAT16 else value.dtype
@@ -78,6 +81,13 @@ def fill(model: nn.Module, tensors: Mapping[str, Tensor], kind: str) -> None:
         value.copy_(given)
     if left:
         raise WordlabError(f"{next(iter(left))} is of no part of it")
+
+
+def settle(model: nn.Module) -> None:
+    """Make a network that will not be trained quicker: rearrange its matrices for products."""
+    for value in model.parameters():
+        if _narrows(value) and "form" not in value.__dict__:
+            attach(value, Rearranged(value))
 
 
 def _narrows(value: Tensor) -> TypeGuard[nn.Parameter]:

@@ -12,13 +12,13 @@ from torch.nn import functional
 
 from wordlab.models.class_sample import ClassSample
 from wordlab.models.cost import FLOAT_BYTES, LayerCost, product_cost
-from wordlab.models.int8 import operand
 from wordlab.models.language_model import (
     OUTPUT_LAYERS,
     Encoder,
     OutputLayer,
     OutputSettings,
 )
+from wordlab.models.operands import operand
 from wordlab.models.products import Precision, linear, product, product_type
 from wordlab.models.settings import Probability
 

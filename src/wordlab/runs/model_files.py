@@ -21,7 +21,7 @@ from wordlab.models.language_model import (
     build_model,
 )
 from wordlab.models.mixture import Buckets, Mixture, common_reading
-from wordlab.models.narrow_weights import FLOAT32, fill
+from wordlab.models.narrow_weights import FLOAT32, fill, settle
 from wordlab.runs.files import read_tensors
 from wordlab.runs.settings import RunSettings
 
@@ -83,6 +83,7 @@ def load_model(folder: Path, settings: RunSettings, vocabulary: Vocabulary) -> P
         else:
             model.load_state_dict(tensors)
         model.weights_kept = kind
+        settle(model)
         return model.eval()
     except (RuntimeError, WordlabError) as error:
         raise WordlabError(

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from wordlab.models.cost import FLOAT_BYTES, LayerCost
-from wordlab.models.int8 import Matrix, operand
+from wordlab.models.operands import Matrix, operand
 from wordlab.models.products import Precision, product, product_type
 
 Biases = Literal[0, 1, 2]

@@ -8,8 +8,8 @@ from pydantic import model_validator
 from torch import Tensor
 from torch.autograd import Function
 
-from wordlab.models.int8 import Matrix
 from wordlab.models.language_model import MODELS
+from wordlab.models.operands import Matrix
 from wordlab.models.products import linear, weight_gradient
 from wordlab.models.recurrent.cell import Biases, Cell, State, rows_of_steps, wide
 from wordlab.models.recurrent.encoder import RecurrentSettings

@@ -1,4 +1,4 @@
-"""Matrices of eight bits: how far rounding moves what, and when they are used."""
+"""Weights in other forms: how far rounding moves what, and when they are used."""
 
 import copy
 
@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from wordlab.models import int8
-from wordlab.models.int8 import LARGEST, Int8Matrix, attach, operand
-from wordlab.models.products import linear
+from wordlab.models.int8 import LARGEST, Int8Matrix
+from wordlab.models.operands import Operand, attach, operand
+from wordlab.models.products import Rearranged, linear
 
 
 def matrix(rows: int = 9, columns: int = 14) -> torch.Tensor:
@@ -61,12 +62,13 @@ def test_a_row_depends_on_no_other() -> None:
     assert torch.equal(made.product(x), one_by_one)
 
 
-def test_a_weight_is_itself_where_its_int8_form_would_not_do() -> None:
+@pytest.mark.parametrize("form", [Int8Matrix.of(matrix()), Rearranged(matrix())])
+def test_a_weight_is_itself_where_another_form_would_not_do(form: Operand) -> None:
     weight = torch.nn.Parameter(matrix())
     x = torch.ones(1, 14)
-    attach(weight, Int8Matrix.of(matrix()))
+    attach(weight, form)
     with torch.no_grad():
-        assert isinstance(operand(weight, x), Int8Matrix) == int8.int8_serves()
+        assert (operand(weight, x) is form) == form.serves
         assert operand(weight, x.double()) is weight
         assert operand(torch.nn.Parameter(matrix()), x).shape == (9, 14)
         other = copy.deepcopy(weight)  # as one that goes on learning
@@ -80,9 +82,20 @@ def test_a_weight_is_itself_where_its_int8_form_would_not_do() -> None:
 def test_without_fast_products_the_widened_weights_are_used(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    weight, x = torch.nn.Parameter(matrix()), torch.randn(3, 14)
+    weight, x = torch.nn.Parameter(Int8Matrix.of(matrix()).widened()), torch.randn(3, 14)
     attach(weight, Int8Matrix.of(matrix()))
     monkeypatch.setattr(int8, "int8_serves", lambda: False)
     with torch.no_grad():
         plain = linear(x, operand(weight, x))
     assert torch.allclose(plain, x @ Int8Matrix.of(matrix()).widened().t(), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 70])
+def test_a_rearranged_weight_has_the_same_products(rows: int) -> None:
+    form = Rearranged(matrix())
+    x, bias = torch.randn(14, rows).t(), torch.arange(9.0)
+    assert form.shape == (9, 14)
+    assert torch.equal(form[2:4], matrix()[2:4])
+    if form.serves:
+        assert torch.allclose(form.product(x, bias), x @ matrix().t() + bias, rtol=1e-5, atol=1e-4)
+        assert torch.allclose(form.product(x), x @ matrix().t(), rtol=1e-5, atol=1e-4)
