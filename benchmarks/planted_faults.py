@@ -443,7 +443,7 @@ FAULTS = (
         "a state that an exported network does not take up",
         "models/onnx_graph.py",
         'before = [graph.add("Unsqueeze", part, axis) for part in parts]',
-        'before = [graph.add("Sub", b, b) for b in (graph.add("Unsqueeze", p, axis) for p in parts)]',
+        'before = [graph.add("Sub", *2 * [graph.add("Unsqueeze", p, axis)]) for p in parts]',
         "tests/contracts/test_language_models.py -k onnx",
     ),
     Fault(
