@@ -159,9 +159,8 @@ def _opening(run: Run) -> int:
 def own_score(run: Run, rows: Rows) -> float:
     """Nats a word by wordlab."""
     store = TokenStore.in_memory((row[:-1] for row in rows), run.vocabulary)
-    reading = run.model.reading
-    if not isinstance(reading, Windows):
-        reading = Sentences()
+    own = run.model.reading  # the same, but that every word is predicted
+    reading = Windows(own.order) if isinstance(own, Windows) else Sentences()
     types = len(run.vocabulary)
     return score_tokens(run.model, store, vocabulary=types, reading=reading).score().nats_per_token
 
