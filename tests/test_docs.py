@@ -16,9 +16,11 @@ from wordlab.corpus.labelled.spans import LabelledSentence
 from wordlab.inspection.settings import settings_tables
 from wordlab.recipes import RECIPES, read_recipe
 from wordlab.runs.export.onnx_file import export_onnx
+from wordlab.runs.export.onnx_language_model import export_onnx_model
 from wordlab.runs.settings import RunSettings
 from wordlab.runs.tagger_settings import TaggerRunSettings
 from wordlab.runs.tagger_training import train_tagger
+from wordlab.runs.training_run import train
 from wordlab.samples import entities
 
 ROOT = Path(__file__).parents[1]
@@ -114,9 +116,7 @@ def test_the_example_of_tagging_without_wordlab_runs(
     }
     run = train_tagger(run=tmp_path / "run", settings=settings)
     export_onnx(run, tmp_path / "tagger.onnx", words=words)
-    page = (ROOT / "docs" / "export.md").read_text()
-    blocks = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
-    assert not any("wordlab" in block for block in blocks)
+    *blocks, _ = export_blocks()
     monkeypatch.chdir(tmp_path)
     example: dict[str, Any] = {}
     with contextlib.redirect_stdout(io.StringIO()):
@@ -143,6 +143,33 @@ def test_the_examples_of_scaling_can_be_read() -> None:
     for example in re.findall(r"```yaml\n(.*?)```", page, flags=re.DOTALL):
         kinds = [part["kind"] for part in yaml.safe_load_all(example)]
         assert kinds == ["Service", "Job"]
+
+
+def export_blocks() -> list[str]:
+    """The Python of the page on exports: of taggers, and last of language models."""
+    page = (ROOT / "docs" / "export.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    assert not any("wordlab" in block for block in blocks)
+    return [str(block) for block in blocks]
+
+
+@pytest.mark.parametrize("kind", ["feedforward", "gru"])
+def test_a_language_model_scores_without_wordlab_as_the_page_says(
+    texts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    model = {"type": kind, "embedding": 6, "hidden": [8]}
+    settings = {"model": model, "training": {"epochs": 1, "batch": 16}}
+    run = train(
+        texts / "train.txt", texts / "validation.txt", run=tmp_path / "r", settings=settings
+    )
+    export_onnx_model(run, tmp_path / "net.onnx")
+    monkeypatch.chdir(tmp_path)
+    example: dict[str, Any] = {}
+    with contextlib.redirect_stdout(io.StringIO()):
+        exec(compile(export_blocks()[-1], "export.md", "exec"), example)
+    for line in ("the cat sat on the rug .", "unheard"):
+        own = [row.nats for row in run.score([line], end=True)]
+        assert example["nats"](line.split()) == pytest.approx(own, abs=1e-5)
 
 
 def test_recipes_are_valid_and_say_what_they_reached() -> None:

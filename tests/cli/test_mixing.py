@@ -238,3 +238,22 @@ def test_nothing_is_carried_over_the_end_of_a_file(runs: Path, tmp_path: Path) -
         rows = [json.loads(line) for line in shown.splitlines()]
         assert sum(row["nats"] for row in rows) == pytest.approx(apart, abs=1e-5)
         assert [row["sentence"] for row in rows][-1] == 3
+
+
+def test_a_small_run_is_exported_and_used(runs: Path, texts: Path, tmp_path: Path) -> None:
+    small, text = tmp_path / "small", texts / "validation.txt"
+    cost = figures("export", runs / "stream", small, "--weights", "int8")
+    assert cost["bytes"] < cost["bytes_before"]  # type: ignore[operator]
+    assert abs(cost["cost_nats_per_token"]) < 0.05  # type: ignore[arg-type]
+    assert figures("evaluate", small, text)["weights"] == "int8"
+    assert "Weights kept as int8" in wordlab("evaluate", small, text).stdout
+    each = [
+        wordlab("score", small, text, "--reading", way).stdout for way in ("sentences", "stream")
+    ]
+    assert each[0] != each[1] == wordlab("score", small, text).stdout
+    about = figures("export", small, tmp_path / "net.onnx")
+    assert Path(str(about["about"])).exists()
+    assert "has float32" in refusal(
+        "export", small, tmp_path / "other.onnx", "--weights", "bfloat16"
+    )
+    assert "holds no training text" in refusal("resume", small)

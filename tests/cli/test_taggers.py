@@ -226,7 +226,10 @@ def test_a_language_model_is_no_tagger(run: Run, folder: Path) -> None:
     assert "is the run of a language model" in refusal("tag", run.path, "lines.txt", cwd=folder)
     message = refusal("evaluate", run.path, "entities.iob2", "--curve", cwd=folder)
     assert "is the run of a language model, not of a tagger" in message
-    assert "is the run of a language model" in refusal("export", run.path, "new", cwd=folder)
+    message = refusal("export", run.path, "new", "--words", "hashed", cwd=folder)
+    assert "--words: is of taggers, and this is a language model" in message
+    message = refusal("export", "run", "new", "--weights", "int8", cwd=folder)
+    assert "--weights: is of language models, and this is a tagger" in message
     message = refusal("compare", "run", run.path, "entities.iob2", cwd=folder)
     assert "is the run of a language model, not of a tagger" in message
 

@@ -3,12 +3,14 @@
 import math
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 
 from wordlab.batching.batch import Batch, Order
 from wordlab.corpus.store import TokenStore
 from wordlab.corpus.vocabulary import Vocabulary
+from wordlab.errors import WordlabError
 from wordlab.evaluation.cross_entropy import score_tokens
 from wordlab.inspection.cost import cost_of
 from wordlab.models.activations import ACTIVATIONS
@@ -16,11 +18,13 @@ from wordlab.models.cost import evaluate
 from wordlab.models.language_model import (
     MODELS,
     OUTPUT_LAYERS,
+    Encoder,
     LanguageModel,
     NetworkSettings,
     Predictor,
     build_model,
 )
+from wordlab.models.onnx_graph import onnx_graph
 from wordlab.native.library import without_kernels
 from wordlab.runs.settings import FAMILIES
 from wordlab.training.settings import TrainingSettings
@@ -369,3 +373,57 @@ def test_the_last_layer_that_is_shown_is_what_the_output_reads(model: LanguageMo
         first = encoder.word_vectors()[text.ids[batch.positions - 1].astype(np.int64)]
         inside = (batch.positions > 0) & (text.ids[batch.positions - 1] != text.end)
         assert torch.equal(found["embedding"][inside], first[inside])
+
+
+def test_a_network_in_onnx_says_the_same(model: LanguageModel) -> None:
+    """Its sequences in two parts, the state given on; a part without such a form says so."""
+    refusal = ""
+    try:
+        graph = onnx_graph(model)
+    except WordlabError as error:
+        refusal = str(error)
+    if refusal:
+        assert "has no form in ONNX yet" in refusal
+        assert len(refusal.splitlines()) == 1
+        return
+    session = onnxruntime.InferenceSession(graph.SerializeToString())
+    outputs = [output.name for output in session.get_outputs()]
+    histories = [[4, 9, 0, 12, 30], [5, 6, 7, 5, 6], [8, 8, 0, 3, 39]]
+    batch = model.reading.contexts(histories, start=1, end=2)
+    own = model.predict(batch)[0].numpy()
+    first, *parts = session.get_inputs()
+    if not parts:
+        (found,) = session.run(outputs, {first.name: batch.inputs.numpy()})
+        assert np.abs(found - own).max() < 1e-5
+        return
+    words = np.array([[2 if model.reading.carries else 1, *history] for history in histories])
+    given = {part.name: np.zeros((3, part.shape[1]), np.float32) for part in parts}
+    for here in (words[:, :1], words[:, 1:4], words[:, 4:]):
+        found = dict(zip(outputs, session.run(outputs, {first.name: here, **given}), strict=True))
+        given = {name: found[f"{name}_after"] for name in given}
+        assert found["log_probs"].shape == (*here.shape, WORDS)
+    assert np.abs(found["log_probs"][:, -1] - own).max() < 1e-5
+
+
+class Unheard(Encoder):
+    """An encoder of a user's own."""
+
+    def __init__(self, table: torch.Tensor) -> None:
+        super().__init__()
+        self.table = table
+
+    def embed(self, batch: Batch) -> torch.Tensor:
+        raise NotImplementedError
+
+    encode = embed  # type: ignore[assignment]
+    costs = embed  # type: ignore[assignment]
+
+    def word_vectors(self) -> torch.Tensor:
+        return self.table
+
+
+def test_a_part_of_ones_own_has_no_form_in_onnx_yet() -> None:
+    model = build("feedforward", {}, "softmax", {})
+    model.encoder = Unheard(model.encoder.word_vectors())
+    with pytest.raises(WordlabError, match="network of type Unheard has no form in ONNX yet"):
+        onnx_graph(model)

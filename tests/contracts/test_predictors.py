@@ -7,17 +7,18 @@ import numpy as np
 import pytest
 import torch
 
-from wordlab.batching.batch import Order
+from wordlab.batching.batch import Batch, Order
 from wordlab.batching.sequences import Sentences, Stream
 from wordlab.batching.windows import Windows
 from wordlab.corpus.store import TokenStore
 from wordlab.corpus.vocabulary import Vocabulary
 from wordlab.evaluation.cross_entropy import score_tokens
+from wordlab.generation.next_words import NextWords
 from wordlab.models.caches import NeuralCache, UnigramCache
 from wordlab.models.counts.kneser_ney import KneserNeySettings
 from wordlab.models.counts.yardsticks import Unigram, WittenBell
 from wordlab.models.dynamic import DynamicModel, gradient_sizes
-from wordlab.models.language_model import LanguageModel, Predictor, build_model
+from wordlab.models.language_model import LanguageModel, Predictor, State, build_model
 from wordlab.models.mixture import Buckets, Mixture
 from wordlab.models.recurrent.gru import GruSettings
 from wordlab.models.recurrent.lstm import LstmSettings
@@ -203,3 +204,41 @@ def test_adaptive_models_say_so_and_learn(name: str) -> None:
 def test_steady_models_learn_nothing(steady: Predictor) -> None:
     assert steady.adaptation == ""
     assert steady.segment is None
+
+
+GROWING = [
+    [(3, 4)] * 3,
+    [(3, 4, 5), (3, 4, 6), (3, 4, 5)],
+    [(3, 4, 6), (3, 4, 5, 7), (3, 4, 5, 8)],
+    [(3, 4, 5, 8, 9), (9, 8), (3, 4, 6)],
+    [(), (5,), (9, 8, 3)],
+    [(5, 3), (3,)],
+]
+"""Histories in turn: some grow by a word, some stay, some are new."""
+
+
+def test_growing_histories_are_expected_as_if_read_anew(model: Predictor) -> None:
+    expected = NextWords(model, VOCABULARY)
+    for histories in GROWING:
+        found = expected.after(histories)
+        for row, history in zip(found, histories, strict=True):
+            assert torch.allclose(row, after(model, list(history)), atol=1e-5)
+
+
+@pytest.mark.parametrize("reads", ["sentences", "stream"])
+def test_growing_histories_are_read_word_by_word(
+    reads: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, read = network(reads), []
+    plain = own.predict
+
+    def counted(batch: Batch, state: State = None) -> tuple[torch.Tensor, State]:
+        read.append(len(batch.inputs))
+        return plain(batch, state)
+
+    monkeypatch.setattr(own, "predict", counted)
+    expected = NextWords(own, VOCABULARY)
+    for histories in GROWING[:3]:
+        expected.after(histories)
+    # Once for the marker and two words, then a word for each new history; equal ones count once.
+    assert read == [3, 2, 2]

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(COMPILED.library is None, reason=str(COMPILED))
 HERE = SETS[: SETS.index(COMPILED.instructions) + 1]
 WAYS = [(name, torch.float32, 5e-6) for name in HERE]
 if "avx512" in HERE:
-    WAYS.append(("avx512", torch.bfloat16, 2e-2))
+    WAYS.append(("avx512", torch.bfloat16, 5e-2))
 
 
 def drawn(rows: int, features: int, classes: int, scale: float = 1.0) -> tuple[Tensor, ...]:

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 import torch
@@ -99,6 +100,39 @@ class Batch:
 
 
 @dataclass(frozen=True)
+class Questions:
+    """Contexts of a text that differ, and the targets that follow them.
+
+    Attributes:
+        batch: a row for each context; its targets and positions are those of one place where the
+            context stands.
+        rows, targets: each distinct pair of a context, by its row, and a target. [K]
+        places: where such pairs stand in the text. [P]
+        pairs: which one stands there. [P]
+        parents: of a batch that goes on: the row of the state before it from which each sequence
+            goes on; None: the state as it is.
+    """
+
+    batch: Batch
+    rows: NDArray[np.int64]
+    targets: NDArray[np.int64]
+    places: NDArray[np.int64]
+    pairs: NDArray[np.int64]
+    parents: NDArray[np.int64] | None = None
+
+    @classmethod
+    def of(cls, batch: Batch) -> Self:
+        """A batch as it is; each of its targets is a question."""
+        each = np.arange(len(batch.targets))
+        return cls(batch, each, batch.targets.numpy(), batch.positions, each)
+
+    @property
+    def in_order(self) -> bool:
+        """Whether each row is asked for one target, in the rows' order."""
+        return bool(np.array_equal(self.rows, np.arange(len(self.batch.targets))))
+
+
+@dataclass(frozen=True)
 class Order:
     """The order of an epoch: none is the text's own; else drawn from seed and epoch."""
 
@@ -155,6 +189,21 @@ class Reading(ABC):
             histories: ids since the sentence's first word.
             start, end: ids of the markers.
         """
+
+    def continued(self, histories: Sequence[Sequence[int]], start: int, end: int) -> Batch:
+        """As `contexts`, to be given with the state after all but the last word of each history.
+
+        As a rule there is no state, and this is the same.
+        """
+        return self.contexts(histories, start, end)
+
+    def asked(self, store: TokenStore, size: int) -> Iterator[list[Questions]]:
+        """Yield all that a text asks, up to `size` contexts at a time, for a model that only reads.
+
+        The lists follow one another: what has parents goes on from the states after all questions
+        of the list before. As a rule they are the batches, and no context is shared.
+        """
+        return ([Questions.of(batch)] for batch in self.batches(store, size))
 
     def like(self, batch: Batch, start: int, end: int) -> Batch:
         """Return a batch of this reading with the targets, and the pasts, of another's.

@@ -7,12 +7,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from wordlab.batching.batch import Batch, Order, Reading, after
+from wordlab.batching.batch import Batch, Order, Questions, Reading, after
 from wordlab.batching.packing import Indices, Packing
+from wordlab.batching.questions import ask_sentences
 from wordlab.corpus.store import TokenStore
 
 LONGEST = 1024
 """Training cuts no sentence that is shorter than this, however small its batches are."""
+
+SENTENCES_AT_ONCE = 2048
+"""Among so many sentences scoring looks for common beginnings."""
 
 POOL_BATCHES = 16
 """Sentences are shuffled, then sorted by length within so many batches, which are shuffled too."""
@@ -65,11 +69,9 @@ class Sentences(Reading):
         that, and in scoring, it is a sequence of batches, each of which continues the last.
         """
         most = max(size, 1) if order is None else max(size, LONGEST)
-        ends = np.flatnonzero(np.asarray(store.ids) == store.end).astype(np.int64)
-        if not len(ends):
+        begins, lengths = _sentences(store)
+        if not len(begins):
             return
-        begins = np.concatenate([[0], ends[:-1] + 1])
-        lengths = ends + 1 - begins
         for group in _groups(lengths, size, order):
             group = group[np.argsort(-lengths[group], kind="stable")]
             longest = int(lengths[group[0]])
@@ -88,6 +90,13 @@ class Sentences(Reading):
                 )
                 yield replace(batch, continues=first > 0)
 
+    def asked(self, store: TokenStore, size: int) -> Iterator[list[Questions]]:
+        """Ask for all first words, then all second words; sentences that began alike ask once."""
+        begins, _ = _sentences(store)
+        for first in range(0, len(begins), SENTENCES_AT_ONCE):
+            group = begins[first : first + SENTENCES_AT_ONCE]
+            yield from ask_sentences(store, group, size, self.unpredicted)
+
     def target_counts(self, store: TokenStore, types: int) -> NDArray[np.int64]:
         """How often each id is a target. int64 [types]."""
         total = np.zeros(types, dtype=np.int64)
@@ -103,6 +112,10 @@ class Sentences(Reading):
     def contexts(self, histories: Sequence[Sequence[int]], start: int, end: int) -> Batch:
         """Return the histories, each after a start marker, packed; the last of each is counted."""
         return _histories(histories, start)
+
+    def continued(self, histories: Sequence[Sequence[int]], start: int, end: int) -> Batch:
+        """Return the last word of each history, which goes on from a state."""
+        return _lasts(histories)
 
 
 @dataclass(frozen=True)
@@ -212,6 +225,17 @@ class Stream(Reading):
         """Return the histories, each after an end marker, packed; the last of each is counted."""
         return _histories(histories, end)
 
+    def continued(self, histories: Sequence[Sequence[int]], start: int, end: int) -> Batch:
+        """Return the last word of each history, which goes on from a state."""
+        return _lasts(histories)
+
+
+def _sentences(store: TokenStore) -> tuple[Indices, Indices]:
+    """Where each sentence begins, and how many tokens it has."""
+    ends = np.flatnonzero(np.asarray(store.ids) == store.end).astype(np.int64)
+    begins = np.concatenate([[0], ends + 1])[:-1]
+    return begins, ends + 1 - begins
+
 
 def _groups(lengths: Indices, size: int, order: Order | None) -> Iterator[Indices]:
     """Cut the sentences into groups of up to `size` tokens, or of one longer sentence."""
@@ -287,3 +311,9 @@ def _histories(histories: Sequence[Sequence[int]], opening: int) -> Batch:
         steps=tuple(packing.steps.tolist()),
         counted=torch.from_numpy(lasts),
     )
+
+
+def _lasts(histories: Sequence[Sequence[int]]) -> Batch:
+    """The last word of each history; the state has all before it."""
+    words = torch.tensor([history[-1] for history in histories])
+    return replace(after(words, histories, steps=(len(histories),)), continues=True)

@@ -8,9 +8,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from wordlab.batching.batch import Batch, Order, Reading, after
+from wordlab.batching.batch import Batch, Order, Questions, Reading, after
+from wordlab.batching.questions import ask, numbered
 from wordlab.corpus.store import Ids, TokenStore
 from wordlab.errors import WordlabError
+
+ASKED_TOKENS = 1 << 16
+"""Among so many targets scoring looks for equal windows."""
 
 Padding = Literal["full", "single"]
 
@@ -73,6 +77,17 @@ class Windows(Reading):
             held -= whole
         if held:
             yield _batch(store, *_joined(waiting))
+
+    def asked(self, store: TokenStore, size: int) -> Iterator[list[Questions]]:
+        """Ask for the words after each window, once a stretch of the text."""
+        for first in range(0, len(store), ASKED_TOKENS):
+            inputs, _, places = self.examples(store, first, ASKED_TOKENS)
+            windows = np.zeros(len(inputs), dtype=np.int64)
+            for column in inputs.T:
+                windows = numbered(windows, column)
+            _, firsts = np.unique(windows, return_index=True)
+            if len(places):
+                yield from ([one] for one in ask(store, places, windows, inputs[firsts], size))
 
     def _blocks(
         self, store: TokenStore, order: Order | None, left_out: frozenset[int]

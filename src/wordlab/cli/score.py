@@ -31,6 +31,13 @@ def score(
     end: Annotated[
         bool, typer.Option("--end", help="A row for each sentence's end marker too.")
     ] = False,
+    reading: Annotated[
+        str,
+        typer.Option(
+            "--reading",
+            help="Of recurrent models: sentences, each from a zero state, or one stream.",
+        ),
+    ] = "",
     layout: LayoutOption = "",
     tokens: TokensOption = "",
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format jsonl.")] = False,
@@ -46,7 +53,7 @@ def score(
         )
     opened = Run.load(run)
     text = opened.read(texts, layout=layout, tokens=tokens)
-    rows = (word.as_row() for word in opened.score(text, end=end))
+    rows = (word.as_row() for word in opened.score(text, end=end, reading=reading))
     if kind == "parquet":
         if out is None:
             raise WordlabError("Parquet needs a file", where="--format", mend="name one with --out")

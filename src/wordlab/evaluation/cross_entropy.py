@@ -1,7 +1,7 @@
 """Cross-entropy of a text: totals that add, and everything that is derived from them."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from wordlab.batching.batch import Reading
+from wordlab.batching.batch import Questions, Reading
 from wordlab.corpus.store import TokenStore
-from wordlab.models.language_model import Predictor, State
+from wordlab.models.language_model import Predictor, State, joined_states, state_rows
 
 _COLUMNS = (np.int64, np.int64, np.float64, np.int64, np.float64)
 """Types of the arrays of `TokenScores`."""
@@ -25,6 +25,9 @@ STRETCHES = 100
 
 CHUNK_LOGITS = 1 << 22
 """Log-probabilities held at a time while scoring: 16 MiB of float32."""
+
+BLOCK_LOGITS = 1 << 18
+"""Of them, so many are compared and added up at a time: 1 MiB of float32."""
 
 Observer = Callable[[int, int], None]
 """Is told how many targets of a text are scored, and how many tokens it has."""
@@ -205,40 +208,65 @@ def _score_chunks(
     vocabulary: int,
     entropies: bool,
     most: int | None,
-) -> Iterator[
-    tuple[
-        NDArray[np.int64],
-        NDArray[np.int64],
-        NDArray[np.float64],
-        NDArray[np.int64],
-        NDArray[np.float64] | float,
-    ]
-]:
-    size = batch_for(model, vocabulary)
+) -> Iterator[Sequence[NDArray[Any]]]:
+    """Yield the columns of `TokenScores`, a part of the text at a time."""
+    state: State = None
+    scored = 0
+    for questions in _asked(model, reading, store, batch_for(model, vocabulary), most):
+        after = []
+        for one in questions:
+            log_probs, then = model.predict(one.batch, state_rows(state, one.parents))
+            after.append(then)
+            scored += len(one.places)
+            observe(scored, len(store))
+            found = judge(log_probs, one, entropies)
+            yield one.places, *(values[one.pairs] for values in (one.targets, *found))
+        state = joined_states(after)
+
+
+def _asked(
+    model: Predictor, reading: Reading, store: TokenStore, size: int, most: int | None
+) -> Iterator[list[Questions]]:
+    """What is asked of a model: of one that learns from the text, each batch in its turn."""
+    sampled = most is not None and most < len(store)
+    if not (sampled or model.adaptation):
+        return reading.asked(store, size)
     first, last, every = 0, None, 1
-    if most is not None and most < len(store):
+    if most is not None and sampled:
         if reading.carries:
             last = -(-most // size)
         else:
             size = max(1, min(size, most // STRETCHES))
             every = -(-len(store) // most)
             first = every // 2
-    state: State = None
-    scored = 0
-    for batch in islice(reading.batches(store, size), first, last, every):
-        log_probs, state = model.predict(batch, state)
-        scored += len(batch.targets)
-        observe(scored, len(store))
-        target = batch.targets.to(log_probs.device)[:, None]
-        of_target = log_probs.gather(1, target)
-        ranks = ranks_of(log_probs, of_target, target)
-        yield (
-            batch.positions,
-            batch.targets.numpy(),
-            -of_target[:, 0].double().numpy(force=True),
-            ranks.numpy(force=True),
-            _entropies(log_probs).numpy(force=True) if entropies else np.nan,
-        )
+    batches = islice(reading.batches(store, size), first, last, every)
+    return ([Questions.of(batch)] for batch in batches)
+
+
+def judge(
+    log_probs: Tensor, asked: Questions, entropies: bool
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
+    """Nats, ranks and entropies of the pairs that are asked for; NaN for unwanted entropies. [K]
+
+    Rows are worked on a few at a time, so that they stay in the processor's cache.
+    """
+    count, device = len(asked.rows), log_probs.device
+    rows, targets = (torch.from_numpy(ids).to(device) for ids in (asked.rows, asked.targets))
+    at_once = len(log_probs) if device.type != "cpu" else BLOCK_LOGITS // log_probs.shape[1]
+    step = max(1, at_once)
+    nats = torch.empty(count, dtype=torch.float64, device=device)
+    ranks = torch.empty(count, dtype=torch.int64, device=device)
+    in_order = asked.in_order
+    for here in (slice(first, first + step) for first in range(0, count, step)):
+        block = log_probs[here] if in_order else log_probs[rows[here]]
+        target = targets[here, None]
+        of_target = block.gather(1, target)
+        nats[here] = -of_target[:, 0].double()
+        ranks[here] = ranks_of(block, of_target, target)
+    spreads = torch.full((len(log_probs),), math.nan, dtype=torch.float64, device=device)
+    for first in range(0, len(log_probs) if entropies else 0, step):
+        spreads[first : first + step] = _entropies(log_probs[first : first + step])
+    return nats.numpy(force=True), ranks.numpy(force=True), spreads[rows].numpy(force=True)
 
 
 def ranks_of(log_probs: Tensor, of_target: Tensor, target: Tensor) -> Tensor:
@@ -264,5 +292,6 @@ def ranks_of(log_probs: Tensor, of_target: Tensor, target: Tensor) -> Tensor:
 
 def _entropies(log_probs: Tensor) -> Tensor:
     """- sum of p ln p, in nats; a word of probability 0 adds nothing. [B]"""
-    terms = log_probs.exp().mul_(log_probs).nan_to_num_(nan=0.0)
-    return -terms.sum(dim=1, dtype=torch.float64)
+    # Of log-probabilities the softmax is exp, and a third quicker.
+    terms = log_probs.softmax(dim=1).mul_(log_probs).nan_to_num_(nan=0.0)
+    return -terms.sum(dim=1).double()

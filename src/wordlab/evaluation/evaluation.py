@@ -30,6 +30,7 @@ class Evaluation:
         protocol: how the text was read and what was predicted.
         sentences, words: size of the text.
         unknown_words: words of the text outside the vocabulary.
+        weights: how the model's weights are kept.
         overall: all targets.
         known: targets other than the unknown word.
         interval: 95 % interval of the perplexity, bootstrap over sentences.
@@ -46,6 +47,7 @@ class Evaluation:
     unknown_words: int
     vocabulary_size: int
     vocabulary_hash: str
+    weights: str
     overall: Score
     known: Score
     interval: tuple[float, float]
@@ -67,8 +69,9 @@ class Evaluation:
     @property
     def note(self) -> str:
         """The protocol in one sentence, for under a table."""
+        kept = "" if self.weights == "float32" else f" Weights kept as {self.weights}."
         return (
-            f"Protocol: {self.protocol}. {self.overall.targets:,} targets of {self.text}; "
+            f"Protocol: {self.protocol}.{kept} {self.overall.targets:,} targets of {self.text}; "
             f"vocabulary of {self.vocabulary_size:,} ({self.vocabulary_hash}); "
             f"{100 * self.unknown_rate:.2f} % of the words are unknown. "
             "Figures with different vocabularies are not comparable."
@@ -158,6 +161,7 @@ class Evaluation:
             "sentences": self.sentences,
             "words": self.words,
             "unknown_rate": self.unknown_rate,
+            "weights": self.weights,
             "vocabulary": {"size": self.vocabulary_size, "hash": self.vocabulary_hash},
             **_figures(self.overall),
             "interval_95": list(self.interval),
@@ -215,6 +219,7 @@ def evaluate(
         unknown_words=store.header.unknown,
         vocabulary_size=len(vocabulary),
         vocabulary_hash=vocabulary.hash,
+        weights=model.weights_kept,
         overall=tokens.score(),
         known=tokens.score(known),
         interval=bootstrap_perplexity(tokens.nats, store.sentence_of(tokens.positions)),

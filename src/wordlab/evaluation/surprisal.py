@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import accumulate, islice
 from typing import Any
 
 import numpy as np
 
+from wordlab.batching.batch import Reading
 from wordlab.batching.sequences import Stream
 from wordlab.corpus.preparation import encode_sentences
 from wordlab.corpus.store import TokenStore
@@ -16,7 +17,7 @@ from wordlab.corpus.vocabulary import Vocabulary
 from wordlab.evaluation.cross_entropy import TokenScores, score_tokens
 from wordlab.models.language_model import Predictor
 
-SENTENCES_AT_ONCE = 512
+SENTENCES_AT_ONCE = 2048
 
 EncodedText = Sequence[tuple[Sentence, list[int]]]
 """The sentences of a text, each with the ids of its words."""
@@ -51,11 +52,16 @@ class WordScore:
 
     def as_row(self) -> dict[str, Any]:
         """The fields by name."""
-        return asdict(self)
+        return vars(self).copy()
 
 
 def score_words(
-    model: Predictor, text: Text, vocabulary: Vocabulary, *, end: bool = False
+    model: Predictor,
+    text: Text,
+    vocabulary: Vocabulary,
+    *,
+    end: bool = False,
+    reading: Reading | None = None,
 ) -> Iterator[WordScore]:
     """Yield a row for each word, in the text's order.
 
@@ -64,12 +70,16 @@ def score_words(
 
     Args:
         end: yield a row for the end marker of each sentence too.
+        reading: how to read the text; None for the model's own way.
     """
     number = 0
-    carries = model.reading.carries or model.adaptation
+    reading = reading or model.reading
+    carries = reading.carries or model.adaptation
     for group in _groups(text, vocabulary, None if carries else SENTENCES_AT_ONCE):
         store = TokenStore.in_memory((ids for _, ids in group), vocabulary)
-        scores = score_tokens(model, store, vocabulary=len(vocabulary), entropies=True)
+        scores = score_tokens(
+            model, store, vocabulary=len(vocabulary), reading=reading, entropies=True
+        )
         yield from _rows(group, scores, vocabulary, number=number, end=end)
         number += len(group)
 
@@ -122,20 +132,22 @@ def _rows(
     """
     tokens = sum(len(ids) + 1 for _, ids in sentences)
     low, high = np.searchsorted(scores.positions, (first, first + tokens))
-    here = range(int(low), int(high))
-    row_of = dict(zip(scores.positions[low:high].tolist(), here, strict=True))
-    place = first
+    columns = (scores.positions, scores.nats, scores.entropies, scores.ranks)
+    found = zip(*(column[low:high].tolist() for column in columns), strict=True)
+    place, coming = first, next(found, None)
     for sentence, ids in sentences:
         number += 1
         words = [*sentence.words, vocabulary.words[vocabulary.end]]
         for position, (word, index) in enumerate(
             zip(words, [*ids, vocabulary.end], strict=True), start=1
         ):
-            row = row_of.get(place)
+            nats = entropy = rank = None
+            if coming is not None and coming[0] == place:
+                _, nats, entropy, rank = coming
+                coming = next(found, None)
             place += 1
             if position == len(words) and not end:
                 continue
-            nats = None if row is None else float(scores.nats[row])
             yield WordScore(
                 sentence.line,
                 number,
@@ -145,8 +157,8 @@ def _rows(
                 index == vocabulary.unknown,
                 nats,
                 None if nats is None else nats / math.log(2),
-                None if row is None else float(scores.entropies[row]),
-                None if row is None else int(scores.ranks[row]),
+                entropy,
+                rank,
             )
 
 

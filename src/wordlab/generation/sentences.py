@@ -13,6 +13,7 @@ from wordlab.config import Settings
 from wordlab.corpus.vocabulary import Vocabulary
 from wordlab.errors import WordlabError
 from wordlab.generation.filters import temperature, top_k, top_p, without
+from wordlab.generation.next_words import NextWords
 from wordlab.models.language_model import Predictor
 
 Positive = Annotated[int, Field(ge=1)]
@@ -97,10 +98,11 @@ def generate(
     """
     require_length(model, prompt_ids)
     asking = generating(vocabulary, prompt, prompt_ids, settings)
+    expected = NextWords(model, vocabulary)
     try:
         histories = next(asking)
         while True:
-            histories = asking.send(next_log_probs(model, vocabulary, histories))
+            histories = asking.send(expected.after(histories))
     except StopIteration as end:
         made: list[Generated] = end.value
         return made
@@ -142,15 +144,6 @@ def require_length(model: Predictor, prompt_ids: Sequence[int]) -> None:
             where="--prompt",
             mend=f"give at least {fewest} words, or train with model.padding=full",
         )
-
-
-@torch.no_grad()
-def next_log_probs(
-    model: Predictor, vocabulary: Vocabulary, histories: Sequence[Sequence[int]]
-) -> Tensor:
-    """Natural-log probabilities of the word after each history. [len(histories), V]"""
-    contexts = model.reading.contexts(histories, vocabulary.start, vocabulary.end)
-    return model.predict(contexts)[0]
 
 
 def _ruled_out(vocabulary: Vocabulary, settings: GenerationSettings) -> list[int]:

@@ -17,7 +17,8 @@ from wordlab.models.activations import ACTIVATIONS
 from wordlab.models.cost import LayerCost, lookup_cost, product_cost, units_letter
 from wordlab.models.embeddings import Beginning, embedding_table, start_from_cooccurrence
 from wordlab.models.language_model import MODELS, Encoded, Encoder, NetworkSettings
-from wordlab.models.products import product
+from wordlab.models.operands import operand
+from wordlab.models.products import linear, product
 from wordlab.models.settings import Layers, Probability, Units
 
 
@@ -104,7 +105,7 @@ class FeedforwardEncoder(Encoder):
         """The units of each hidden layer in turn."""
         units = window
         for layer in self._layers():
-            units = self.activation(product(units, layer.weight, layer.bias))
+            units = self.activation(_affine(layer, units))
             units = functional.dropout(units, self.settings.dropout, self.training)
             yield units
 
@@ -149,3 +150,10 @@ class FeedforwardEncoder(Encoder):
             )
             inputs = units
         return layers
+
+
+def _affine(layer: nn.Linear, x: Tensor) -> Tensor:
+    """W x + b by the fastest product at hand."""
+    if torch.is_grad_enabled():
+        return product(x, layer.weight, layer.bias)
+    return linear(x, operand(layer.weight, x), layer.bias)

@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -23,7 +23,30 @@ OUTPUT_LAYERS: Registry[type["OutputSettings"]] = Registry("output layer")
 
 
 State = Any
-"""What a model carries from a batch to the one that continues it; None at the beginning."""
+"""What a model carries from a batch to the one that continues it; None at the beginning.
+
+Of one that takes nothing but the context of each word, tensors with a row for each sequence, nested
+in tuples, or None.
+"""
+
+
+def state_rows(state: State, rows: NDArray[np.int64] | None) -> State:
+    """Some rows of each tensor of a state; None: the state as it is."""
+    if rows is None or state is None:
+        return state
+    if isinstance(state, Tensor):
+        return state[torch.from_numpy(rows).to(state.device)]
+    return tuple(state_rows(part, rows) for part in state)
+
+
+def joined_states(states: Sequence[State]) -> State:
+    """States of the same form as one, row after row."""
+    first = states[0]
+    if len(states) == 1 or first is None:
+        return first
+    if isinstance(first, Tensor):
+        return torch.cat(list(states))
+    return tuple(joined_states(parts) for parts in zip(*states, strict=True))
 
 
 class Predictor(ABC):
@@ -34,10 +57,12 @@ class Predictor(ABC):
         adaptation: what it takes from the text that it scores, in words; empty if nothing but the
             context of each word.
         segment: the most targets that it may be given at a time; None: any number.
+        weights_kept: how, of `wordlab.models.narrow_weights.WEIGHTS`; of several models, each.
     """
 
     reading: Reading
     adaptation: str = ""
+    weights_kept: str = "float32"
     segment: int | None = None
 
     @abstractmethod

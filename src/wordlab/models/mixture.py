@@ -80,6 +80,7 @@ class Mixture(Predictor):
         self.adaptation = "; ".join(part for part in adaptations if part)
         segments = [member.segment for member in self.members if member.segment is not None]
         self.segment = min(segments, default=None)
+        self.weights_kept = ", ".join(sorted({member.weights_kept for member in self.members}))
         self._start, self._end = start, end
 
     def table(self) -> Table:

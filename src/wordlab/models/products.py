@@ -13,6 +13,8 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.nn import functional
 
+from wordlab.models.operands import Matrix, Operand
+
 Precision = Literal["float32", "bfloat16"]
 
 _TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -32,13 +34,18 @@ def _onednn_serves(dtype: torch.dtype) -> bool:
         if dtype == torch.bfloat16 and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
             return False
         one = torch.ones(1, 1, dtype=dtype)
-        return bool(torch.ops.mkldnn._linear_pointwise(one, one, None, "none", [], "") == 1)
+        torch.ops.mkldnn._reorder_linear_weight(one, 1)
+        weights = one, torch.ops.mkldnn._reorder_linear_weight(one, 1)
+        multiply = torch.ops.mkldnn._linear_pointwise
+        return all(bool(multiply(one, w, None, "none", [], "") == 1) for w in weights)
     except (AttributeError, RuntimeError):  # an operator of this build only: others do without
         return False
 
 
-def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+def linear(x: Tensor, weight: Matrix, bias: Tensor | None = None) -> Tensor:
     """Return x weight' + bias, without a gradient. [B, F], [V, F], [V] -> [B, V]."""
+    if isinstance(weight, Operand):
+        return weight.product(x, bias)
     if (
         x.device.type == "cpu"
         and x.dtype in (torch.float32, torch.bfloat16)
@@ -54,8 +61,51 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return functional.linear(x, weight, bias)
 
 
+class Rearranged(Operand):
+    """A weight in the order in which oneDNN reads it, which it else finds anew for each product.
+
+    Of up to 50 rows or so, products are 1.3 to 2.4 times as quick; the results are the same. It is
+    arranged when it is first used.
+    """
+
+    ROWS = 64
+    """For products of about so many."""
+
+    def __init__(self, weight: Tensor) -> None:
+        self._weight = weight.detach()
+        self._arranged: Tensor | None = None
+
+    @property
+    def shape(self) -> torch.Size:
+        """[V, F]"""
+        return self._weight.shape
+
+    @property
+    def serves(self) -> bool:
+        """Whether oneDNN does."""
+        return _onednn_serves(torch.float32)
+
+    @property
+    def exact(self) -> Tensor:
+        """The weight."""
+        return self._weight
+
+    def product(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
+        """Return x W' + bias. [B, F] -> [B, V]"""
+        if self._arranged is None:
+            weight = self._weight.contiguous()
+            self._arranged = torch.ops.mkldnn._reorder_linear_weight(weight, self.ROWS)
+        result: Tensor = torch.ops.mkldnn._linear_pointwise(
+            x.contiguous(), self._arranged, bias, "none", [], ""
+        )
+        return result
+
+    def __getitem__(self, rows: slice) -> Tensor:
+        return self._weight[rows]
+
+
 def product(
-    x: Tensor, weight: Tensor, bias: Tensor | None = None, precision: Precision = "float32"
+    x: Tensor, weight: Matrix, bias: Tensor | None = None, precision: Precision = "float32"
 ) -> Tensor:
     """Return x weight' + bias with a gradient. [B, F], [V, F], [V] -> [B, V].
 
@@ -72,8 +122,10 @@ class _Product(Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, dtype: torch.dtype
+        ctx: Any, x: Tensor, weight: Matrix, bias: Tensor | None, dtype: torch.dtype
     ) -> Tensor:
+        if isinstance(weight, Operand):
+            return linear(x, weight, bias)
         operands = x.detach().to(dtype), weight.detach().to(dtype)
         ctx.save_for_backward(*operands)
         ctx.types = x.dtype, weight.dtype

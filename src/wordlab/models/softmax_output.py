@@ -15,6 +15,7 @@ from wordlab.models.language_model import (
     OutputLayer,
     OutputSettings,
 )
+from wordlab.models.operands import operand
 from wordlab.models.products import Precision, linear, product, product_type
 from wordlab.models.settings import Probability
 from wordlab.models.softmax_nats import SoftmaxNats, chunk_rows
@@ -133,7 +134,7 @@ class SoftmaxOutput(OutputLayer):
         if self.projection is None:
             return features
         precision: Precision = self.precision if self.training else "float32"
-        return product(features, self.projection.weight, precision=precision)
+        return product(features, operand(self.projection.weight, features), precision=precision)
 
     def log_probs(self, features: Tensor) -> Tensor:
         """Features [B, F] -> natural-log probabilities [B, V]."""
@@ -141,7 +142,7 @@ class SoftmaxOutput(OutputLayer):
         if torch.is_grad_enabled() and (features.requires_grad or self.weight.requires_grad):
             logits = functional.linear(features, self.weight, self.bias)
         else:
-            logits = linear(features, self.weight, self.bias)
+            logits = linear(features, operand(self.weight, features), self.bias)
         return torch.log_softmax(logits, dim=1)
 
     def loss(self, features: Tensor, targets: Tensor) -> Tensor:

@@ -21,11 +21,14 @@ from wordlab.models.language_model import (
     build_model,
 )
 from wordlab.models.mixture import Buckets, Mixture, common_reading
+from wordlab.models.narrow_weights import FLOAT32, fill, settle
 from wordlab.runs.files import read_tensors
 from wordlab.runs.settings import RunSettings
 
 SETTINGS, VOCABULARY, MODEL = "settings.json", "vocabulary.tsv", "model.safetensors"
 MIXTURE, MEMBERS = "mixture.json", "members"
+KIND = "weights"
+"""In an exported model's metadata: the kind of its weights, of `WEIGHTS`."""
 GRADIENTS = "gradients.safetensors"
 """Beside a member that learns while it scores: the sizes of its gradients in training."""
 
@@ -69,12 +72,18 @@ def load_model(folder: Path, settings: RunSettings, vocabulary: Vocabulary) -> P
     """
     if (folder / MIXTURE).exists():
         return load_mixture(folder, vocabulary)
-    tensors = _tensors(folder, vocabulary)
+    tensors, metadata = _tensors(folder, vocabulary)
+    kind = metadata.get(KIND, FLOAT32)
     try:
         if isinstance(settings.model, CountSettings):
             return settings.model.restore(tensors)
         model = fresh_network(settings, vocabulary)
-        model.load_state_dict(tensors)
+        if KIND in metadata:
+            fill(model, tensors, kind)
+        else:
+            model.load_state_dict(tensors)
+        model.weights_kept = kind
+        settle(model)
         return model.eval()
     except (RuntimeError, WordlabError) as error:
         raise WordlabError(
@@ -84,7 +93,8 @@ def load_model(folder: Path, settings: RunSettings, vocabulary: Vocabulary) -> P
         ) from None
 
 
-def _tensors(folder: Path, vocabulary: Vocabulary) -> dict[str, Tensor]:
+def _tensors(folder: Path, vocabulary: Vocabulary) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors of a run folder, and what is said of them."""
     path = folder / MODEL
     if not path.exists():
         raise WordlabError(
@@ -100,7 +110,7 @@ def _tensors(folder: Path, vocabulary: Vocabulary) -> dict[str, Tensor]:
             where=str(path),
             mend="put back the vocabulary.tsv that the run was trained with",
         )
-    return tensors
+    return tensors, metadata
 
 
 def fresh_network(settings: RunSettings, vocabulary: Vocabulary) -> LanguageModel:

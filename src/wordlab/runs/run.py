@@ -170,8 +170,11 @@ class Run:
     def yardsticks(self) -> dict[str, Predictor]:
         """The unigram and an interpolated n-gram, fitted on the run's training text.
 
-        A text of more than YARDSTICK_TOKENS has the unigram only: the other is held in memory.
+        A text of more than YARDSTICK_TOKENS has the unigram only: the other is held in memory. An
+        exported run, which has no texts, has none.
         """
+        if not (self.path / CORPUS).exists():
+            return {}
         reading = self.model.reading
         train, types = self.store("train"), len(self.vocabulary)
         order = self.yardstick
@@ -211,9 +214,16 @@ class Run:
         vectors: NDArray[np.float32] = self.network.encoder.word_vectors().detach().numpy()
         return vectors
 
-    def score(self, text: TextLike, *, end: bool = False) -> Iterator[WordScore]:
-        """Yield surprisal, entropy and rank of each word of a text, in its own spelling."""
-        return score_words(self.model, self.text(text), self.vocabulary, end=end)
+    def score(self, text: TextLike, *, end: bool = False, reading: str = "") -> Iterator[WordScore]:
+        """Yield surprisal, entropy and rank of each word of a text, in its own spelling.
+
+        Args:
+            end: yield a row for each end marker too.
+            reading: "sentences" or "stream"; empty for the model's own way.
+        """
+        return score_words(
+            self.model, self.text(text), self.vocabulary, end=end, reading=self.reading(reading)
+        )
 
     def generate(
         self, prompt: str = "", settings: GenerationSettings | None = None, **options: Any

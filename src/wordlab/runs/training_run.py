@@ -98,6 +98,12 @@ class TrainingRun(KeptTraining[Run]):
         folder = Path(path)
         if (folder / MIXTURE).exists():
             raise WordlabError("is a mixture: its members are trained", where=str(path))
+        if (folder / SETTINGS).exists() and not (folder / CORPUS).exists():
+            raise WordlabError(
+                "holds no training text to go on with",
+                where=str(path),
+                mend="resume the run that it was exported from",
+            )
         self = cls(Run.load(path), ranks=ranks)
         self.go_on()
         return self

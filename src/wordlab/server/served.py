@@ -17,7 +17,7 @@ from wordlab.corpus.text import TOKENIZERS, Sentence
 from wordlab.corpus.word_forms import WORD_FORMS
 from wordlab.errors import WordlabError
 from wordlab.evaluation.surprisal import EncodedText, WordScore, score_apart
-from wordlab.generation.sentences import next_log_probs
+from wordlab.generation.next_words import next_log_probs
 from wordlab.inspection.units.texts import (
     ModelText,
     TaggerText,

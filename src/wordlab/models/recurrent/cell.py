@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from wordlab.models.cost import FLOAT_BYTES, LayerCost
+from wordlab.models.operands import Matrix, operand
 from wordlab.models.products import Precision, product, product_type
 
 Biases = Literal[0, 1, 2]
@@ -83,14 +84,14 @@ class Cell(nn.Module, ABC):
             inputs = x if self.bias is None else x + self.bias
             a = inputs.to(product_type(x, precision), copy=True)
         else:
-            a = product(x, self.weight_inputs, self.bias, precision)
-        hidden: Tensor = self.weight_hidden
+            a = product(x, operand(self.weight_inputs, x), self.bias, precision)
+        hidden = operand(self.weight_hidden, x)
         if self.training and self.weight_dropout:
-            hidden = hidden * _kept(hidden, self.weight_dropout)
+            hidden = self.weight_hidden * _kept(self.weight_hidden, self.weight_dropout)
         return self.recur(a, hidden, steps, state)
 
     @abstractmethod
-    def recur(self, a: Tensor, hidden: Tensor, steps: Sequence[int], state: State) -> State:
+    def recur(self, a: Tensor, hidden: Matrix, steps: Sequence[int], state: State) -> State:
         """The states after each token.
 
         Args:

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.autograd import Function
 
 from wordlab.models.language_model import MODELS
+from wordlab.models.operands import Matrix
 from wordlab.models.products import linear, weight_gradient
 from wordlab.models.recurrent.cell import Biases, Cell, State, rows_of_steps, wide
 from wordlab.models.recurrent.encoder import RecurrentSettings
@@ -66,7 +67,7 @@ class ElmanCell(Cell):
     products = ("hidden",)
     activation: ElmanActivation = "tanh"
 
-    def recur(self, a: Tensor, hidden: Tensor, steps: Sequence[int], state: State) -> State:
+    def recur(self, a: Tensor, hidden: Matrix, steps: Sequence[int], state: State) -> State:
         """See `Cell.recur`; a second bias is added to the first."""
         if self.bias_hidden is not None:
             a = a + self.bias_hidden
@@ -81,7 +82,7 @@ class _Elman(Function):
     def forward(
         ctx: Any,
         a: Tensor,
-        hidden: Tensor,
+        hidden: Matrix,
         h: Tensor,
         steps: Sequence[int],
         activation: str,

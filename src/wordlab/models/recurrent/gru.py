@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.autograd import Function
 
 from wordlab.models.language_model import MODELS
+from wordlab.models.operands import Matrix
 from wordlab.models.products import linear, weight_gradient
 from wordlab.models.recurrent.cell import Biases, Cell, State, rows_of_steps, wide
 from wordlab.models.recurrent.encoder import RecurrentSettings
@@ -50,7 +51,7 @@ class GruCell(Cell):
         """Both gates; then, of what the reset gate leaves, the candidate."""
         return (2, 1) if self.reset == "before" else (3,)
 
-    def recur(self, a: Tensor, hidden: Tensor, steps: Sequence[int], state: State) -> State:
+    def recur(self, a: Tensor, hidden: Matrix, steps: Sequence[int], state: State) -> State:
         """See `Cell.recur`."""
         (h,) = state
         second: Tensor | None = self.bias_hidden
@@ -76,7 +77,7 @@ class _ResetBefore(Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, a: Tensor, hidden: Tensor, h: Tensor, steps: Sequence[int]) -> Tensor:
+    def forward(ctx: Any, a: Tensor, hidden: Matrix, h: Tensor, steps: Sequence[int]) -> Tensor:
         """Go forward in time; `a` [M, 3 n] becomes z, r and g."""
         n = hidden.shape[1]
         gates, weight = wide(a), hidden.detach().to(a.dtype)
@@ -141,7 +142,7 @@ class _ResetAfter(Function):
     def forward(
         ctx: Any,
         a: Tensor,
-        hidden: Tensor,
+        hidden: Matrix,
         bias: Tensor,
         h: Tensor,
         steps: Sequence[int],

@@ -9,11 +9,15 @@ from torch import Tensor, nn
 from torch.autograd import Function
 
 from wordlab.models.language_model import MODELS
+from wordlab.models.operands import Matrix
 from wordlab.models.products import linear, weight_gradient
 from wordlab.models.recurrent.cell import Biases, Cell, State, rows_of_steps, wide
 from wordlab.models.recurrent.encoder import RecurrentSettings
 from wordlab.native import lstm as native
 from wordlab.native.library import kernels
+
+COMPILED_STEPS = 4
+"""Of fewer steps, arranging the weights for the kernel takes longer than it saves."""
 
 
 @MODELS.register("lstm")
@@ -45,14 +49,21 @@ class LstmCell(Cell):
     parts = 2
     products = ("input gate", "forget gate", "output gate", "candidate")
 
-    def recur(self, a: Tensor, hidden: Tensor, steps: Sequence[int], state: State) -> State:
+    def recur(self, a: Tensor, hidden: Matrix, steps: Sequence[int], state: State) -> State:
         """See `Cell.recur`; a second bias is added to the first."""
         if self.bias_hidden is not None:
             a = a + self.bias_hidden
-        compiled = len(a) > 0 and kernels().serve(a.dtype, hidden, *state)
-        layer = _CompiledLstm if compiled else _Lstm
-        outputs: State = layer.apply(a, hidden, *state, steps)  # type: ignore[no-untyped-call]
+        weight = hidden if isinstance(hidden, Tensor) else hidden.exact
+        function: type[Function] = _Lstm
+        if weight is not None and _compiled(a, weight, steps, state):
+            function, hidden = _CompiledLstm, weight
+        outputs: State = function.apply(a, hidden, *state, steps)  # type: ignore[no-untyped-call]
         return outputs
+
+
+def _compiled(a: Tensor, weight: Tensor, steps: Sequence[int], state: State) -> bool:
+    """Whether the compiled kernel is to go through the steps."""
+    return len(steps) >= COMPILED_STEPS and kernels().serve(a.dtype, weight, *state)
 
 
 class _CompiledLstm(Function):
@@ -96,7 +107,7 @@ class _Lstm(Function):
 
     @staticmethod
     def forward(
-        ctx: Any, a: Tensor, hidden: Tensor, h: Tensor, c: Tensor, steps: Sequence[int]
+        ctx: Any, a: Tensor, hidden: Matrix, h: Tensor, c: Tensor, steps: Sequence[int]
     ) -> tuple[Tensor, Tensor]:
         """Go forward in time; `a` [M, 4 n] becomes the gates."""
         n = hidden.shape[1]

@@ -1,94 +1,28 @@
-"""A tagger's network as an ONNX graph, written node by node.
-
-Exporters that trace PyTorch cannot follow it: its products and recurrent layers are functions with
-gradients of their own, and sentences are packed. The graph is small, and these operators are as
-old as the format.
-"""
+"""A tagger's network as an ONNX graph; see `wordlab.models.onnx_nodes`."""
 
 from functools import singledispatch
-from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
 import torch
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 from torch import nn
 
 from wordlab.batching.tagging import WordTable
 from wordlab.corpus.labelled.lexicon import END, MARKERS, START
 from wordlab.errors import WordlabError
+from wordlab.models.onnx_nodes import Graph, activation_node, recurrence
 from wordlab.models.recurrent.cell import Cell
-from wordlab.models.recurrent.gru import GruCell
-from wordlab.models.recurrent.lstm import LstmCell
 from wordlab.models.taggers.features import WordVectors
 from wordlab.models.taggers.outputs import ScoredTags
 from wordlab.models.taggers.recurrent import BidirectionalEncoder
 from wordlab.models.taggers.tagger import TagEncoder, Tagger
 from wordlab.models.taggers.window import WindowEncoder
 
-OPERATORS, FORMAT = 20, 9
-"""Versions of ONNX's operators and of its files, both of 2023."""
-
 FEATURES, LETTERS, SCORES = "features", "letters", "scores"
 LAST = np.iinfo(np.int64).max
 """The end of a slice that goes to the end."""
-
-ACTIVATIONS = {
-    "tanh": "Tanh",
-    "sigmoid": "Sigmoid",
-    "relu": "Relu",
-    "gelu": "Gelu",
-    "identity": "Identity",
-}
-"""The operators of those of `wordlab.models.activations`."""
-
-
-class Recurrence(NamedTuple):
-    """A recurrent operator.
-
-    Attributes:
-        blocks: of each of its blocks, which one of the cell it is.
-        signs: by which that is multiplied.
-        options: attributes of the operator.
-    """
-
-    operator: str
-    blocks: tuple[int, ...]
-    signs: tuple[int, ...]
-    options: dict[str, int]
-
-    def arranged(self, value: torch.Tensor) -> NDArray[np.float32]:
-        """A cell's weights or biases, each block in its place and with its sign."""
-        parts = value.detach().numpy().reshape(len(self.blocks), -1, *value.shape[1:])
-        signs = np.array(self.signs, dtype=np.float32).reshape(-1, *[1] * value.dim())
-        found: NDArray[np.float32] = (signs * parts[list(self.blocks)]).reshape(value.shape)
-        return found
-
-
-class Graph:
-    """Nodes and constants as they are added; each value has a name."""
-
-    def __init__(self) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
-
-    def add(self, operator: str, *inputs: str, **attributes: Any) -> str:
-        """Add a node and return the name of its first output."""
-        output = f"{operator.lower()}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(operator, inputs, [output], **attributes))
-        return output
-
-    def keep(self, value: Any) -> str:
-        """Add a constant and return its name."""
-        array = value.detach().numpy() if isinstance(value, torch.Tensor) else value
-        name = f"constant_{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.asarray(array, order="C"), name))
-        return name
-
-    def linear(self, x: str, weight: torch.Tensor, bias: torch.Tensor) -> str:
-        """X W' + b over the last dimension."""
-        return self.add("Add", self.add("MatMul", x, self.keep(weight.t())), self.keep(bias))
 
 
 def onnx_graph(model: Tagger) -> onnx.ModelProto:
@@ -117,11 +51,7 @@ def onnx_graph(model: Tagger) -> onnx.ModelProto:
     if model.words.letters is not None:
         inputs.append(_described(LETTERS, TensorProto.INT64, "letters"))
     outputs = [_described(SCORES, TensorProto.FLOAT, len(output.linear.weight))]
-    made = helper.make_graph(graph.nodes, "tagger", inputs, outputs, graph.constants)
-    versions = [helper.make_opsetid("", OPERATORS)]
-    return helper.make_model(
-        made, opset_imports=versions, ir_version=FORMAT, producer_name="wordlab"
-    )
+    return graph.model("tagger", inputs, outputs)
 
 
 def _described(name: str, kind: int, width: int | str) -> onnx.ValueInfoProto:
@@ -194,10 +124,7 @@ def _encoded(
 def _window(
     encoder: WindowEncoder, graph: Graph, x: str, is_padding: str, markers: NDArray[np.float32]
 ) -> str:
-    radius, name = encoder.settings.radius, encoder.settings.activation
-    if name not in ACTIVATIONS:
-        raise WordlabError(f"the activation {name!r} has no form in ONNX yet")
-    activation = ACTIVATIONS[name]
+    radius, activation = encoder.settings.radius, activation_node(encoder.settings.activation)
     sentences = graph.add("Shape", x, start=0, end=1)
     edge_shape = graph.add("Concat", sentences, graph.keep([radius, markers.shape[1]]), axis=0)
     before, after = (
@@ -236,28 +163,11 @@ def _bidirectional(
 
 def _both_ways(graph: Graph, h: str, lengths: str, cells: tuple[Cell, Cell]) -> str:
     """One layer. [N, S, D] -> [N, S, 2 n]"""
-    form = _form(cells[0])
-    inputs, hidden, biases = [], [], []
-    for cell in cells:
-        assert cell.weight_inputs is not None
-        inputs.append(form.arranged(cell.weight_inputs))
-        hidden.append(form.arranged(cell.weight_hidden))
-        none = cell.weight_hidden.new_zeros(len(cell.weight_hidden))
-        pair = (none if bias is None else bias for bias in (cell.bias, cell.bias_hidden))
-        biases.append(np.concatenate([form.arranged(bias) for bias in pair]))
-    weights = (graph.keep(np.stack(part)) for part in (inputs, hidden, biases))
+    form = recurrence(cells[0])
+    both = zip(*(form.weights(cell) for cell in cells), strict=True)
+    weights = (graph.keep(np.stack(part)) for part in both)
     units = cells[0].units
     about = {"direction": "bidirectional", "hidden_size": units, **form.options}
     found = graph.add(form.operator, h, *weights, lengths, **about)  # [N, 2, S, n]
     beside = graph.add("Transpose", found, perm=[0, 2, 1, 3])
     return graph.add("Reshape", beside, graph.keep([0, 0, 2 * units]))
-
-
-def _form(cell: Cell) -> Recurrence:
-    if isinstance(cell, LstmCell):
-        return Recurrence("LSTM", (0, 2, 1, 3), (1, 1, 1, 1), {})
-    if isinstance(cell, GruCell):
-        # ONNX's update gate is 1 - z: that of the negative sum.
-        after = int(cell.reset == "after")
-        return Recurrence("GRU", (0, 1, 2), (-1, 1, 1), {"linear_before_reset": after})
-    raise WordlabError(f"a cell of type {type(cell).__name__} has no form in ONNX yet")

@@ -1,8 +1,11 @@
-"""A tagger's network as an ONNX file, and beside it all else that tagging takes, as JSON."""
+"""A network as an ONNX file, and beside it all else that its use takes, as JSON."""
 
 import importlib.util
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+from torch import Tensor
 
 from wordlab.corpus.labelled.lexicon import END, LONGEST_SPELLING, MARKERS, UNKNOWN, WORD, Lexicon
 from wordlab.errors import WordlabError
@@ -29,31 +32,46 @@ def export_onnx(run: TaggerRun, path: str | Path, *, words: str = PLAIN) -> Path
         WordlabError: where the package onnx is missing, the run has no weights yet, or its network
             has no form in ONNX.
     """
-    if importlib.util.find_spec("onnx") is None:
-        raise WordlabError(
-            "writing ONNX needs the package onnx", mend="pip install 'wordlab[onnx]'"
-        )
+    require_onnx()
     from wordlab.models.taggers.onnx_graph import onnx_graph
 
     file = Path(path)
     release = Release.of(run, words)
-    size = sum(4 * value.numel() for value in release.model.state_dict().values())
-    size += 4 * release.model.words.further.numel()
+    tensors = [*release.model.state_dict().values(), release.model.words.further]
+    require_room(tensors, file, "train with vectors of fewer words")
+    graph = onnx_graph(release.model)
+    return write_network(graph.SerializeToString(), file, _about(run, release, file.name))
+
+
+def require_onnx() -> None:
+    """Raise WordlabError where ONNX files cannot be written."""
+    if importlib.util.find_spec("onnx") is None:
+        raise WordlabError(
+            "writing ONNX needs the package onnx", mend="pip install 'wordlab[onnx]'"
+        )
+
+
+def require_room(tensors: Iterable[Tensor], file: Path, mend: str) -> None:
+    """Raise WordlabError where float32 tensors are too large for one file."""
+    size = sum(4 * value.numel() for value in tensors)
     if size > MOST_BYTES:
         raise WordlabError(
             f"would have {size / 2**30:.1f} GiB, and a file of ONNX holds 2",
-            where=str(path),
-            mend="train with vectors of fewer words",
+            where=str(file),
+            mend=mend,
         )
-    graph = onnx_graph(release.model)
-    about = file.with_suffix(".json")
+
+
+def write_network(network: bytes, file: Path, about: dict[str, Any]) -> Path:
+    """Write a network, and what is to be known of it as JSON beside; return the JSON's path."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise WordlabError(error.strerror or str(error), where=str(path)) from None
-    write_whole(file, graph.SerializeToString())
-    write_json(about, _about(run, release, file.name))
-    return about
+        raise WordlabError(error.strerror or str(error), where=str(file)) from None
+    write_whole(file, network)
+    beside = file.with_suffix(".json")
+    write_json(beside, about)
+    return beside
 
 
 def _about(run: TaggerRun, release: Release, network: str) -> dict[str, Any]:
