@@ -153,5 +153,6 @@ class FeedforwardEncoder(Encoder):
 
 
 def _affine(layer: nn.Linear, x: Tensor) -> Tensor:
-    """W x + b; without a gradient by the fastest product at hand."""
-    return layer(x) if torch.is_grad_enabled() else linear(x, operand(layer.weight, x), layer.bias)
+    """W x + b, by another form of the weights where they have one."""
+    weight = operand(layer.weight, x)
+    return layer(x) if weight is layer.weight else linear(x, weight, layer.bias)
