@@ -154,6 +154,7 @@ class FeedforwardEncoder(Encoder):
 
 def _affine(layer: nn.Linear, x: Tensor) -> Tensor:
     """W x + b by the fastest product at hand."""
-    if torch.is_grad_enabled():
+    weight = operand(layer.weight, x)
+    if weight is layer.weight:
         return product(x, layer.weight, layer.bias)
-    return linear(x, operand(layer.weight, x), layer.bias)
+    return linear(x, weight, layer.bias)
