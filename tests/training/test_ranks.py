@@ -17,6 +17,9 @@ import torch
 from ranked import CASES, STOP_AT, begun, in_ranks, losses, settings_for, write_texts
 from wordlab.batching.batch import Batch
 from wordlab.errors import WordlabError
+from wordlab.models.language_model import build_model
+from wordlab.models.recurrent.lstm import LstmSettings
+from wordlab.models.softmax_output import SoftmaxSettings
 from wordlab.runs.files import read_tensors
 from wordlab.runs.history import read_history
 from wordlab.runs.run import CHECKPOINT
@@ -194,3 +197,24 @@ def test_the_shares_of_a_batch_are_the_batch() -> None:
                 read.tolist(), share.targets.tolist(), share.positions.tolist(), strict=True
             )
         assert sorted(found) == [(x + 100, x + 200, x + 300) for x in counted.tolist()]
+
+
+def test_the_penalties_of_the_shares_are_the_batch_s() -> None:
+    """Also where a share has one change from token to token only."""
+    settings = LstmSettings(
+        embedding=4,
+        hidden=(3,),
+        embedding_dropout=0,
+        dropout=0,
+        activation_penalty=2.0,
+        change_penalty=1.0,
+    )
+    model = build_model(settings, SoftmaxSettings(), 20, seed=1).train()
+    ids = torch.arange(9)
+    whole = Batch(ids, ids, ids.numpy(), ids.numpy(), steps=(4, 3, 1, 1))
+    for ranks in (2, 3):
+        shares = [share for rank in range(ranks) if (share := whole.share(rank, ranks)) is not None]
+        with torch.no_grad():
+            joint, losses = model(whole), [model(share) for share in shares]
+        assert float(sum(x.penalty for x in losses)) == pytest.approx(float(joint.penalty))
+        assert float(sum(x.nats for x in losses)) == pytest.approx(float(joint.nats))

@@ -194,7 +194,8 @@ class JoinedRanks(Ranks):
         """Put the sequences in their order: the ranks have them in turn."""
         of_ranks: list[tuple[Tensor, ...]] = [()] * self.size
         with _in_touch():
-            distributed.all_gather_object(of_ranks, state)
+            own = tuple(part.cpu() for part in state)
+            distributed.all_gather_object(of_ranks, own, group=self._patient)
         found = []
         for parts in zip(*filter(None, of_ranks), strict=True):
             whole = parts[0].new_empty(sum(map(len, parts)), *parts[0].shape[1:])

@@ -225,9 +225,9 @@ class RecurrentEncoder(Encoder):
         share = len(dropped) / sum(whole)
         penalty = settings.activation_penalty * dropped.square().mean() * share
         if settings.change_penalty and len(packing.steps) > 1:
-            later = torch.from_numpy(np.flatnonzero(packing.time > 0))
-            earlier = later - torch.from_numpy(packing.steps[packing.time[later] - 1])
-            change = units[later] - units[earlier]
+            later = np.flatnonzero(packing.time > 0)
+            earlier = later - packing.steps[packing.time[later] - 1]
+            change = units[torch.from_numpy(later)] - units[torch.from_numpy(earlier)]
             share = len(later) / (sum(whole) - whole[0])
             penalty = penalty + settings.change_penalty * change.square().mean() * share
         return penalty
