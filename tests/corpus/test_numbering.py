@@ -55,7 +55,14 @@ def drawn_lines(seed: int, spaces: str, letters: list[str], count: int = 400) ->
 @pytest.mark.parametrize("blank", [False, True])
 @pytest.mark.parametrize(
     ("spaces", "letters"),
-    [(" ", LETTERS[:6]), (" \t\r\x0b\x1c", LETTERS[:2]), (" ", LETTERS), (SPACES, LETTERS)],
+    [
+        (" ", LETTERS[:6]),
+        (" \t\r\x0b\x1c", LETTERS[:2]),
+        (" ", LETTERS),
+        (" \x85\xa0", LETTERS[:6]),
+        (" \u1680\u2009\u205f\u3000", LETTERS[:6]),
+        (SPACES, LETTERS),
+    ],
 )
 def test_blocks_are_numbered_as_words_are_one_by_one(
     spaces: str, letters: list[str], blank: bool
@@ -72,7 +79,9 @@ def test_blocks_are_numbered_as_words_are_one_by_one(
 
 def test_a_place_taken_by_another_word_misleads_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spellings, "_SLOT_BITS", 3)
-    lines = drawn_lines(2, " ", LETTERS[:6])
+    begins = ("12345678", "1234567890123456", "12345678901234567")
+    alike = [" ".join(begin + end for begin in begins) for end in ("", "x", "y", "x")]
+    lines = [*alike, *drawn_lines(2, " ", LETTERS[:6]), *alike]
     numbers = Spellings()
     found = [n for line in lines for n in numbers.of_lines(line.encode(), blank=False).tolist()]
     assert found == one_by_one(lines, blank=False)

@@ -10,6 +10,7 @@ from wordlab.cli.terminal import (
     LayoutOption,
     RunFolder,
     TokensOption,
+    loading,
     note,
     picture_format,
     show,
@@ -61,9 +62,10 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Perplexity or F1, each with its parts, a 95 % interval and its protocol."""
-    from wordlab.cli.progress import scoring_shown
-    from wordlab.runs.opening import open_run
-    from wordlab.runs.run import Run
+    with loading():
+        from wordlab.cli.progress import scoring_shown
+        from wordlab.runs.opening import open_run
+        from wordlab.runs.run import Run
 
     if chart is not None and not curve:
         raise WordlabError("is of a learning curve", where="--chart", mend="add --curve")

@@ -1,8 +1,10 @@
 """What commands share: printing tables, JSON and notes, and common options."""
 
+import gc
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,6 +32,16 @@ JobsOption = Annotated[
     int,
     typer.Option("--jobs", min=0, help="Read large texts in so many processes; 0: all cores."),
 ]
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """Import large libraries in a sixth less time: none of what they make is garbage yet."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def show(tables: Iterable[Table]) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from wordlab.corpus.pieces import (
     Piece,
     is_kept,
+    new_piece,
     numbers_of,
     piece_of,
     stretches_of,
@@ -72,7 +73,7 @@ def _numbered(text: Text, folder: Path, jobs: int) -> Generator[Piece]:
     """Yield the pieces of a text in order, each when it is done."""
     settings = text.settings
     if text.lines:
-        piece, spellings = Piece(folder / "memory"), Spellings()
+        piece, spellings = new_piece(folder), Spellings()
         sentences = Text((), settings, text.lines).sentences()
         piece.write(numbers_of(spellings, (sentence.words for sentence in sentences)), spellings)
         yield piece

@@ -117,11 +117,16 @@ def is_kept(path: str) -> bool:
 def piece_of(stretch: Stretch, settings: TextSettings, folder: Path) -> Piece:
     """Where the numbers of a stretch belong; another file, or a changed one, has another place."""
     if not is_kept(stretch.path):
-        return Piece(folder / f"once-{uuid4().hex}")
+        return new_piece(folder)
     about = Path(stretch.path).stat()
     key = [_FORMAT, str(Path(stretch.path).resolve()), about.st_size, about.st_mtime_ns]
     key += [stretch.begin, stretch.end, settings.layout, settings.tokens]
     return Piece(folder / hashlib.sha256(json.dumps(key).encode()).hexdigest()[:24])
+
+
+def new_piece(folder: Path) -> Piece:
+    """A place for numbers that nobody will look for again."""
+    return Piece(folder / f"once-{uuid4().hex}")
 
 
 def write_piece(stretch: Stretch, settings: TextSettings, piece: Piece) -> None:
