@@ -1,5 +1,8 @@
 """The compiled LSTM layer: what PyTorch's operations give, for every shape and instruction set."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -118,3 +121,29 @@ def test_a_few_steps_give_the_same() -> None:
         found.append(h)
         state = h, c
     torch.testing.assert_close(torch.cat(found), whole)
+
+
+def test_fewer_threads_than_asked_for_give_the_same() -> None:
+    code = """
+import torch
+torch.set_num_threads(2)
+from wordlab.native import lstm
+from wordlab.native.library import kernels
+torch.manual_seed(1)
+zeros = torch.zeros(12, 8)
+layer = lstm.Layer(torch.randn(32, 8), zeros, zeros, (12,) * 5, torch.float32)
+walk = lstm.forward(kernels(), layer, torch.randn(60, 32))
+found = lstm.backward(kernels(), layer, walk, torch.ones(60, 8), None)
+print(*(part.tolist() for part in (walk.outputs, *found)))
+"""
+    found = [
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, **limit},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for limit in ({}, {"OMP_THREAD_LIMIT": "1"})
+    ]
+    assert found[0] == found[1] != ""

@@ -83,7 +83,7 @@ def _found() -> Kernels:
     if spec is None or spec.origin is None:
         return Kernels(None, "portable", "no compiler was found when the package was installed")
     try:
-        torch.get_num_threads()  # PyTorch's threads are the kernels' too: its OpenMP comes first
+        # PyTorch is loaded by now, and with it the OpenMP whose threads the kernels share.
         library = ctypes.CDLL(spec.origin)
     except OSError as error:
         return Kernels(None, "portable", str(error))

@@ -112,8 +112,7 @@ def _run(
     how = SETS.index(kernels.instructions), int(layer.dtype == torch.bfloat16)
     size = library.wordlab_lstm_bytes(*how, ctypes.byref(problem))
     memory = workspace.array("lstm", torch.Size([size]), torch.uint8, layer.h.device)
-    refused = library.wordlab_lstm(
-        *how, ctypes.byref(problem), ctypes.c_void_p(memory.data_ptr()), int(back)
-    )
-    if refused:
-        raise RuntimeError(f"the system refused {problem.threads} threads")
+    address = ctypes.c_void_p(memory.data_ptr())
+    if library.wordlab_lstm(*how, ctypes.byref(problem), address, int(back)):
+        problem.threads = 1  # OpenMP gave fewer than were asked for, and nothing was done yet
+        library.wordlab_lstm(*how, ctypes.byref(problem), address, int(back))
