@@ -7,6 +7,11 @@ each round. Rates are medians over the rounds, with their range; ratios are medi
 plain PyTorch of the same round; `of the limit` is the rate times the operations that the work needs
 by hand, over the fastest product of that type that this machine was seen to do here. A lone time
 says nothing on a machine that does other work: look at the ranges.
+
+Two ranks against one process and the start of the command are timed in processes of their own
+(`--only` leaves them out). `benchmarks/inference.py`, `kneser_ney.py`, `scale.py`,
+`time_to_perplexity.py` and `serving.py` measure scoring and generating, counting, reading, the way
+to a perplexity, and the service.
 """
 
 import argparse
@@ -20,7 +25,7 @@ from wordlab.native.library import kernels
 from wordlab.rendering.tables import as_text
 from wordlab.runs.environment import describe_environment
 from wordlab.table import Column, Table
-from workloads import feedforward, machine, recurrent, tagging
+from workloads import feedforward, machine, processes, recurrent, tagging
 from workloads.workload import Timed, Workload, timed
 
 PARTS = (feedforward, recurrent, tagging)
@@ -120,9 +125,15 @@ def main() -> None:
     found = [
         x for workload in work(options.only, options.full) for x in timed(workload, options.rounds)
     ]
+    named = ratios(found)
+    if not options.only:
+        ranks = processes.two_ranks(options.rounds)
+        named["two_ranks_ratio"] = ranks["feed-forward"]["two_ranks_ratio"]
+        named["two_ranks_lstm_ratio"] = ranks["LSTM 2 x 200"]["two_ranks_ratio"]
+        named["help_seconds"] = processes.seconds_of(["--help"], options.rounds)
     if options.json:
         figures = {
-            **ratios(found),
+            **named,
             "machine": {**describe_environment(), "limits": vars(limits), "load": os.getloadavg()},
             "rows": [
                 {
@@ -142,8 +153,8 @@ def main() -> None:
         print(json.dumps(figures, indent=2))
         return
     print(as_text(table(found, limits, options.rounds)), end="")
-    for name, ratio in ratios(found).items():
-        print(f"{name} {ratio:.2f}")
+    for name, figure in named.items():
+        print(f"{name} {figure:.2f}")
 
 
 if __name__ == "__main__":
