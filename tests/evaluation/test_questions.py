@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from wordlab.batching.batch import Batch, Reading
+from wordlab.batching.questions import repeated
 from wordlab.batching.sequences import Sentences, Stream
 from wordlab.batching.windows import Windows
 from wordlab.corpus.store import TokenStore
@@ -183,3 +184,15 @@ def test_every_target_is_asked_for_once(reading: Reading) -> None:
             assert all(len(one.batch.inputs) <= 5 for one in level)
             for one in level:
                 assert np.array_equal(store.ids[one.places], one.targets[one.pairs])
+
+
+def test_few_beginnings_in_common_are_not_worth_a_step_a_word() -> None:
+    alike = TokenStore.in_memory([[3, 4], [3, 5], [3, 4]], VOCABULARY)
+    assert repeated(alike, np.array([0, 3, 6])) == pytest.approx(1 - 4 / 9)
+    own = TokenStore.in_memory([[3, 4, 5], [5, 3, 4], [4, 5, 3]], VOCABULARY)
+    assert repeated(own, np.array([0, 4, 8])) == pytest.approx(2 / 12)
+    steps = [
+        [len(one.batch.steps) for asked in Sentences().asked(store, 100) for one in asked]
+        for store in (own, alike)
+    ]
+    assert steps == [[4], [1, 1, 1]]

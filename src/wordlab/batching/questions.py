@@ -77,6 +77,19 @@ def ask(
         )
 
 
+def repeated(store: TokenStore, begins: Indices) -> float:
+    """The share of the words of some sentences whose beginning up to them stood there before."""
+    contexts = np.zeros(len(begins), dtype=np.int64)
+    words = distinct = 0
+    while len(begins):
+        words, distinct = words + len(begins), distinct + int(contexts.max()) + 1
+        read = np.asarray(store.ids[begins])
+        goes_on = read != store.end
+        contexts = numbered(contexts[goes_on], read[goes_on])
+        begins = begins[goes_on] + 1
+    return 1 - distinct / max(words, 1)
+
+
 def ask_sentences(
     store: TokenStore, begins: Indices, size: int, unpredicted: int
 ) -> Iterator[list[Questions]]:

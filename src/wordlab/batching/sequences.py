@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from wordlab.batching.batch import Batch, Order, Questions, Reading, after
 from wordlab.batching.packing import Indices, Packing
-from wordlab.batching.questions import ask_sentences
+from wordlab.batching.questions import ask_sentences, repeated
 from wordlab.corpus.store import TokenStore
 
 LONGEST = 1024
@@ -17,6 +17,8 @@ LONGEST = 1024
 
 SENTENCES_AT_ONCE = 2048
 """Among so many sentences scoring looks for common beginnings."""
+WORTH_SHARING = 0.3
+"""Share of the contexts that others had before, from which on they are worked out once."""
 
 POOL_BATCHES = 16
 """Sentences are shuffled, then sorted by length within so many batches, which are shuffled too."""
@@ -91,8 +93,15 @@ class Sentences(Reading):
                 yield replace(batch, continues=first > 0)
 
     def asked(self, store: TokenStore, size: int) -> Iterator[list[Questions]]:
-        """Ask for all first words, then all second words; sentences that began alike ask once."""
+        """Where beginnings are often alike, ask for all first words, then all second words.
+
+        Sentences that began alike ask once then. Else they are read batch by batch: a step for each
+        word of a few sentences would multiply by all of the weights each time.
+        """
         begins, _ = _sentences(store)
+        if repeated(store, begins[:SENTENCES_AT_ONCE]) < WORTH_SHARING:
+            yield from super().asked(store, size)
+            return
         for first in range(0, len(begins), SENTENCES_AT_ONCE):
             group = begins[first : first + SENTENCES_AT_ONCE]
             yield from ask_sentences(store, group, size, self.unpredicted)
