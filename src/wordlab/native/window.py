@@ -46,10 +46,8 @@ class WindowNet:
 
     def is_served(self, kernels: Kernels) -> bool:
         """Whether the kernel takes it."""
-        return kernels.usable and all(
-            x.device.type == "cpu" and x.dtype == torch.float32 and x.is_contiguous()
-            for x in self.weights
-        )
+        is_laid_out = all(x.is_contiguous() for x in self.weights)
+        return is_laid_out and kernels.serve(torch.float32, *self.weights)
 
 
 @dataclass(frozen=True)
