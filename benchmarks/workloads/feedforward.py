@@ -18,6 +18,7 @@ from wordlab.models.feedforward import FeedforwardSettings
 from wordlab.models.language_model import LanguageModel, build_model
 from wordlab.models.softmax_output import SoftmaxSettings
 from wordlab.training.optimizers import AdamSettings, OptimizerSet, SgdSettings
+from workloads.stepping import take_step
 from workloads.workload import Call, Workload
 
 WORDS, EMBEDDING, CONTEXT = 10_000, 64, 3
@@ -95,12 +96,7 @@ def ours(batches: list[tuple[Tensor, Tensor]], hidden: int, optimizer: str, prec
 
     def call(number: int) -> float:
         x, y = batches[number % BATCHES]
-        loss = model(Batch(x, y, positions, y.numpy()))
-        value = float(loss.nats.detach()) / loss.targets
-        update.zero()
-        (loss.nats / loss.targets).backward()
-        update.step(1.0)
-        return value
+        return take_step(model, update, Batch(x, y, positions, y.numpy()))[0]
 
     return call
 

@@ -18,6 +18,7 @@ from wordlab.models.language_model import MODELS, LanguageModel, build_model
 from wordlab.models.recurrent import elman, gru, lstm
 from wordlab.models.softmax_output import SoftmaxSettings
 from wordlab.training.optimizers import OptimizerSet, SgdSettings
+from workloads.stepping import take_step
 from workloads.workload import Call, Workload
 
 WORDS, LENGTH, RATE, BATCHES = 10_000, 35, 0.1, 12
@@ -108,12 +109,8 @@ def ours(batches: list[Tensor], model: LanguageModel) -> Call:
         ids = batches[number % BATCHES]
         x, y = ids[:-1].flatten(), ids[1:].flatten()
         batch = Batch(x, y, x.numpy(), y.numpy(), steps=(lanes,) * LENGTH)
-        loss = model(batch, held["state"] if number % BATCHES else ())
-        value = float(loss.nats.detach()) / loss.targets
-        update.zero()
-        (loss.nats / loss.targets).backward()
-        update.step(1.0)
-        held["state"] = loss.state
+        state = held["state"] if number % BATCHES else ()
+        value, held["state"] = take_step(model, update, batch, state)
         return value
 
     return call

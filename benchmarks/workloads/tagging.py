@@ -27,6 +27,7 @@ from wordlab.training.optimizers import AdamSettings, OptimizerSet
 from wordlab.training.settings import TrainingSettings
 from wordlab.training.tagging import Tagging
 from wordlab.training.trainer import Trainer
+from workloads.stepping import take_step
 from workloads.workload import Call, Workload
 
 assert recurrent
@@ -196,12 +197,7 @@ def our_chain(model: Tagger, batches: list[TagBatch]) -> Call:
     update = OptimizerSet(AdamSettings(rate=CHAIN_RATE), model)
 
     def call(number: int) -> float:
-        loss = model(batches[number % len(batches)])
-        value = float(loss.nats.detach()) / loss.targets
-        update.zero()
-        (loss.nats / loss.targets).backward()
-        update.step(1.0)
-        return value
+        return take_step(model, update, batches[number % len(batches)])[0]
 
     return call
 
