@@ -27,7 +27,7 @@ format: .venv/installed-dev
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
-NATIVE := $(wildcard src/wordlab/native/*.?pp)
+NATIVE := setup.py $(wildcard src/wordlab/native/*.?pp)
 
 .venv/installed: .venv/bin/python pyproject.toml constraints.txt $(NATIVE)
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e .

@@ -91,21 +91,21 @@ def test_white_space_is_all_that_parts_words() -> None:
     assert "".join(sorted(SPACES)) == "".join(c for c in map(chr, range(0x110000)) if c.isspace())
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"ab\ncd \xff e\n",
-        b"fine\n" * 50 + b"\xc3",
-        b"\xff\xfea\0",
-        b"\xef\xbb\xbfone\n\xef\xbb\xbf\x80",
-        b"x y\n" * 9 + b"long " * 60 + b"\nmore\n",
-        b"x y\n" * 9 + b"long " * 60 + b"\x80",
-        b"x" * 600 + b"\nmore\n",
-        b"x" * 255 + b"\n" + b"x" * 256,
-        gzip.compress(b"some words here\n" * 1000)[:-20],
-        gzip.compress(b"some words here\n" * 90 + b"bad \xff\n"),
-    ],
-)
+FAULTY = {
+    "a wrong byte": b"ab\ncd \xff e\n",
+    "cut within a letter": b"fine\n" * 50 + b"\xc3",
+    "another encoding": b"\xff\xfea\0",
+    "a second mark of order": b"\xef\xbb\xbfone\n\xef\xbb\xbf\x80",
+    "a long line": b"x y\n" * 9 + b"long " * 60 + b"\nmore\n",
+    "a long line, a wrong byte": b"x y\n" * 9 + b"long " * 60 + b"\x80",
+    "a long word": b"x" * 600 + b"\nmore\n",
+    "a word over a piece's end": b"x" * 255 + b"\n" + b"x" * 256,
+    "gzip, cut": gzip.compress(b"some words here\n" * 1000, mtime=0)[:-20],
+    "gzip, a wrong byte": gzip.compress(b"some words here\n" * 90 + b"bad \xff\n", mtime=0),
+}
+
+
+@pytest.mark.parametrize("content", FAULTY.values(), ids=FAULTY)
 def test_faults_are_those_of_lines_one_by_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
 ) -> None:

@@ -18,8 +18,9 @@ constexpr int MOST_THREADS = 256;
 // smoothing of 1 - share towards u,
 //   nats = -ln p[target],  target_logits = (x W' + b)[target],  d_features = (p - share y) W,
 //   d_weight = (p - share y - (1 - share) u)' x,  d_bias = the columns' sums of what x is weighed by,
-// all three times `scale`. The loss of the smoothed target, and u's part of d_features, are left to the caller. The target's logit is what others are reckoned from: sums of exponentials are at least 1, their
-// logarithm is the loss, and they overflow only where the loss is beyond 78 nats.
+// all three times `scale`. The loss of the smoothed target, and u's part of d_features, are left to
+// the caller. The target's logit is what others are reckoned from: sums of exponentials are at least
+// 1, their logarithm is the loss, and they overflow only where the loss is beyond 78 nats.
 struct Problem {
   long rows, features, classes;
   const float *x, *weight, *bias;  // [rows, features], [classes, features], [classes]
@@ -128,6 +129,9 @@ namespace avx512 {
 #endif
 
 extern "C" {
+
+// The digest of the sources this was compiled from; see setup.py.
+const char* wordlab_sources() { return WORDLAB_SOURCES; }
 
 // The best instruction set of this processor: 0 portable, 1 AVX2, 2 AVX-512 with bfloat16.
 int wordlab_best() {

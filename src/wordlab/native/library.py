@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
+from hashlib import sha256
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -87,6 +89,8 @@ def _found() -> Kernels:
         library = ctypes.CDLL(spec.origin)
     except OSError as error:
         return Kernels(None, "portable", str(error))
+    if not compiled_from(library, Path(spec.origin).parent):
+        return Kernels(None, "portable", "compiled from other sources: install the package anew")
     for name in ("softmax", "lstm", "window"):
         getattr(library, f"wordlab_{name}_bytes").restype = ctypes.c_long
     best = SETS[library.wordlab_best()]
@@ -98,3 +102,21 @@ def _found() -> Kernels:
         # Without wide vectors, PyTorch's own libraries are as fast.
         return Kernels(library, best, "no AVX2 here")
     return Kernels(library, best)
+
+
+def compiled_from(library: ctypes.CDLL, folder: Path) -> bool:
+    """Whether the library was compiled from the sources in this folder, if there are any.
+
+    A checkout's may be newer than the library, which then would read what it is handed by another
+    layout.
+    """
+    sources = sorted(folder.glob("*.?pp"))
+    if not sources:
+        return True
+    try:
+        found = library.wordlab_sources
+    except AttributeError:
+        return False
+    found.restype = ctypes.c_char_p
+    expected = sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
+    return bool(found() == expected.encode())
