@@ -19,8 +19,9 @@ from wordlab.models.narrow_weights import WEIGHTS, own_tensors
 from wordlab.runs.export.language_model import export_model
 from wordlab.runs.export.onnx_language_model import export_onnx_model
 from wordlab.runs.mixing import mix
-from wordlab.runs.opening import open_run, resume_run
+from wordlab.runs.opening import open_run
 from wordlab.runs.run import Run
+from wordlab.runs.starting import resume_run
 from wordlab.runs.training_run import train
 
 COST = {"float32": 1e-7, "bfloat16": 5e-3, "int8": 2e-2}

@@ -22,8 +22,9 @@ from wordlab.models.recurrent.lstm import LstmSettings
 from wordlab.models.softmax_output import SoftmaxSettings
 from wordlab.runs.files import read_tensors
 from wordlab.runs.history import read_history
+from wordlab.runs.opening import settings_of
 from wordlab.runs.run import CHECKPOINT
-from wordlab.runs.starting import resume_run, settings_of, start_run
+from wordlab.runs.starting import resume_run, start_run
 from wordlab.training.ranks import ALONE, Ranks
 
 CHANCE = {"by chance", "diverging", "out of time"}

@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +25,22 @@ def chunk_rows(rows: int, vocabulary: int) -> int:
     """How many rows of a batch are worked on at a time."""
     chunks = max(1, -(-rows * vocabulary // CHUNK_LOGITS))
     return max(1, -(-rows // chunks))
+
+
+_mean_of: ContextVar[int] = ContextVar("mean_of", default=0)
+
+
+@contextmanager
+def mean_of(targets: int) -> Iterator[None]:
+    """Keep gradients as the mean of so many targets' nats will ask for them.
+
+    It saves a pass over them, and changes nothing else. By default so many are those of a call.
+    """
+    token = _mean_of.set(targets)
+    try:
+        yield
+    finally:
+        _mean_of.reset(token)
 
 
 @dataclass(frozen=True)
@@ -84,8 +102,7 @@ class SoftmaxNats(Function):
         layer = _Layer(weight.detach(), bias.detach(), dtype, unigram, smoothing, log_inclusion)
         features = features.detach()
         wanted = any(ctx.needs_input_grad[:3])
-        # Training minimises the mean of the nats: gradients are kept as it will ask for them.
-        ctx.scale = float(1 / np.float32(max(len(features), 1)))
+        ctx.scale = float(1 / np.float32(_mean_of.get() or max(len(features), 1)))
         found = _compiled(layer, features, targets, wanted, ctx.scale)
         if found is None:
             ctx.scale = 1.0

@@ -210,10 +210,12 @@ class OptimizerSet:
         plain = [p for p in dense if p.dim() < 2 or _among(p, read_only)]
         matrices = [p for p in dense if not _among(p, plain)]
         l2 = getattr(settings, "l2", None)
-        groups: list[dict[str, Any]] = [
-            {"params": matrices, **({"weight_decay": l2} if l2 is not None else {})},
-            {"params": plain, "weight_decay": 0.0},
-        ]
+        groups: list[dict[str, Any]]
+        if l2 == 0:
+            groups = [{"params": matrices + plain, "weight_decay": 0.0}]
+        else:
+            decayed = {} if l2 is None else {"weight_decay": l2}
+            groups = [{"params": matrices, **decayed}, {"params": plain, "weight_decay": 0.0}]
         self._optimizers = [settings.build([group for group in groups if group["params"]])]
         if sparse:
             self._optimizers.append(settings.build_sparse(sparse))
@@ -226,7 +228,9 @@ class OptimizerSet:
     def zero(self) -> None:
         """Forget the gradients."""
         for optimizer in self._optimizers:
-            optimizer.zero_grad(set_to_none=True)
+            for group in optimizer.param_groups:
+                for parameter in group["params"]:
+                    parameter.grad = None
 
     def step(self, factor: float) -> None:
         """Update the parameters at the settings' rate times `factor`."""

@@ -13,7 +13,9 @@ import torch
 from torch import Tensor, distributed, nn
 
 from wordlab.errors import WordlabError
-from wordlab.training.gradient_sums import add_up_gradients
+from wordlab.training.gradient_sums import GradientSums
+from wordlab.training.sums_by_memory import SumsByMemory
+from wordlab.training.sums_by_messages import SumsByMessages
 from wordlab.training.task import Examples
 
 if TYPE_CHECKING:
@@ -40,8 +42,8 @@ class Ranks:
     size = 1
     restarts = False
 
-    def same_weights(self, model: nn.Module) -> None:
-        """Take over the first rank's weights."""
+    def begin(self, model: nn.Module) -> None:
+        """Take over the first rank's weights, and get ready to add up this model's gradients."""
 
     def share(self, batch: Examples) -> Examples | None:
         """What this rank trains on; None: nothing of this batch."""
@@ -50,7 +52,7 @@ class Ranks:
     def draw_apart(self, random: torch.Generator, *moment: int) -> None:
         """Let chance differ from rank to rank, by a moment's numbers; the first rank's goes on."""
 
-    def add_up(self, model: nn.Module, nats: float) -> float:
+    def add_up(self, nats: float) -> float:
         """Add up the gradients of all ranks, in place, and return the sum of their nats."""
         return nats
 
@@ -148,17 +150,19 @@ class JoinedRanks(Ranks):
     """
 
     restarts = True
+    _sums: GradientSums
 
     def __init__(self) -> None:
         self.rank = distributed.get_rank()
         self.size = distributed.get_world_size()
         self._patient = distributed.new_group(timeout=PATIENCE, backend="gloo")
 
-    def same_weights(self, model: nn.Module) -> None:
-        """Take over the first rank's weights."""
+    def begin(self, model: nn.Module) -> None:
+        """Take over the first rank's weights, and get ready to add up this model's gradients."""
         with _in_touch():
             for value in model.state_dict().values():
                 distributed.broadcast(value, 0)
+            self._sums = SumsByMemory.of(model, self.rank, self._tell) or SumsByMessages(model)
 
     def share(self, batch: Examples) -> Examples | None:
         """What this rank trains on; None: nothing of this batch."""
@@ -172,10 +176,9 @@ class JoinedRanks(Ranks):
 
     def agree(self, seconds: float, stop: bool) -> tuple[float, bool]:
         """The first rank's seconds, and whether any rank was asked to stop."""
-        said = torch.tensor([seconds if self.rank == 0 else 0.0, float(stop)], dtype=torch.float64)
         with _in_touch():
-            distributed.all_reduce(said)
-        return float(said[0]), bool(said[1])
+            said = self._sums.tell([seconds, float(stop)])
+        return float(said[0, 0]), bool(said[:, 1].any())
 
     def meet(self) -> None:
         """Wait until all ranks have come so far."""
@@ -192,10 +195,8 @@ class JoinedRanks(Ranks):
 
     def joint_state(self, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """Put the sequences in their order: the ranks have them in turn."""
-        of_ranks: list[tuple[Tensor, ...]] = [()] * self.size
         with _in_touch():
-            own = tuple(part.cpu() for part in state)
-            distributed.all_gather_object(of_ranks, own, group=self._patient)
+            of_ranks = self._tell(tuple(part.cpu() for part in state))
         found = []
         for parts in zip(*filter(None, of_ranks), strict=True):
             whole = parts[0].new_empty(sum(map(len, parts)), *parts[0].shape[1:])
@@ -208,7 +209,13 @@ class JoinedRanks(Ranks):
         """This rank's part of it."""
         return tuple(part[self.rank :: self.size] for part in state)
 
-    def add_up(self, model: nn.Module, nats: float) -> float:
+    def add_up(self, nats: float) -> float:
         """Add up the gradients of all ranks, in place, and return the sum of their nats."""
         with _in_touch():
-            return add_up_gradients(model, nats)
+            return self._sums.add_up(nats)
+
+    def _tell(self, what: Any) -> list[Any]:
+        """What each rank told all others."""
+        told = [None] * self.size
+        distributed.all_gather_object(told, what, group=self._patient)
+        return told

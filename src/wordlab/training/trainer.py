@@ -14,6 +14,7 @@ from torch import Tensor
 from wordlab.batching.batch import Order
 from wordlab.errors import WordlabError
 from wordlab.models.language_model import Loss
+from wordlab.models.softmax_nats import mean_of
 from wordlab.training.averaging import WeightAverage
 from wordlab.training.devices import chosen_device
 from wordlab.training.optimizers import OptimizerSet
@@ -48,7 +49,7 @@ class Trainer:
         self.progress = Progress()
         self.stopped = False
         self._asked_to_stop = False
-        ranks.same_weights(model)
+        ranks.begin(model)
         self._targets = task.targets(0)
         self._optimizer = OptimizerSet(settings.optimizer, model)
         if settings.clip is not None and self._optimizer.is_sparse:
@@ -176,14 +177,15 @@ class Trainer:
 
     def _step(self, batch: Examples, factor: float) -> float:
         """Update the weights on one batch, and return the nats that it had before."""
-        loss = self._loss(self.ranks.share(batch))
         targets = len(batch.targets)
+        with mean_of(1 if self.settings.sum_targets else targets):
+            loss = self._loss(self.ranks.share(batch))
         if not targets:
             return 0.0
         self._optimizer.zero()
         if loss is not None:
             self._objective(loss, targets).backward()  # type: ignore[no-untyped-call]
-        value = self.ranks.add_up(self.model, 0.0 if loss is None else float(loss.nats.detach()))
+        value = self.ranks.add_up(0.0 if loss is None else float(loss.nats.detach()))
         if not math.isfinite(value):
             return value
         if self.settings.clip is not None:
