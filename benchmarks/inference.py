@@ -237,6 +237,7 @@ def measured(what: str, words: int, ways: dict[str, Way], rounds: int) -> list[d
             "least": min(found),
             "most": max(found),
             "nats_a_word": nats[name],
+            "rates": found,
         }
         for name, found in rates.items()
     ]
@@ -284,7 +285,7 @@ def main() -> None:
     table = Table.of(
         f"Words a second of one thread, {options.rounds} rounds in turn",
         (*columns, Column("nats a word", 5)),
-        [tuple(row.values()) for row in found],
+        [tuple(value for name, value in row.items() if name != "rates") for row in found],
     )
     print(as_text(table), end="")
 

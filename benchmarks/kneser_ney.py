@@ -1,7 +1,7 @@
 """Interpolated modified Kneser-Ney beside KenLM's lmplz: perplexity, time, memory, every n-gram.
 
     WORDLAB_DATA=FOLDER python benchmarks/kneser_ney.py [--order 5] [--prune 0 0 1] [--rounds 3]
-                                                        [--lmplz PATH]
+                                                        [--lmplz PATH] [--json]
 
 Trains on FOLDER/ptb/ptb.train.txt and scores ptb.valid.txt: all words and the end marker, each
 sentence on its own. lmplz is the one given, the one on the PATH, or one built from the package
@@ -20,6 +20,7 @@ two counts equal.
 """
 
 import argparse
+import json
 import multiprocessing
 import os
 import shutil
@@ -84,19 +85,26 @@ def main() -> None:
     parser.add_argument("--prune", type=int, nargs="*", default=[])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--lmplz", type=Path, default=None)
+    parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     folder = Path(os.environ["WORDLAB_DATA"]) / "ptb"
     train, valid = (read(folder / f"ptb.{part}.txt") for part in ("train", "valid"))
     with tempfile.TemporaryDirectory() as scratch:
-        compare(train, valid, options, Path(scratch))
+        tables = compare(train, valid, options, Path(scratch))
+    if options.json:
+        print(json.dumps({table.title: table.records() for table in tables}, indent=2))
+    else:
+        print("".join(map(as_text, tables)), end="")
 
 
-def compare(train: Sentences, valid: Sentences, options: argparse.Namespace, scratch: Path) -> None:
-    """Print both tables."""
+def compare(
+    train: Sentences, valid: Sentences, options: argparse.Namespace, scratch: Path
+) -> list[Table]:
+    """All tables."""
     vocabulary = vocabulary_of(train)
     model = estimate(encode(train, vocabulary), options.order, len(vocabulary), prune=options.prune)
     for note in model.notes:
-        print("note:", note)
+        print("note:", note, file=sys.stderr)
     arpa = scratch / "whole.arpa"
     rows = []
     for name, source in (("wordlab, estimation", train), ("wordlab, text to ARPA", arpa)):
@@ -125,13 +133,16 @@ def compare(train: Sentences, valid: Sentences, options: argparse.Namespace, scr
         f"PTB, order {options.order}; medians of {options.rounds} rounds; wall-clock seconds and"
         f" those of the processor, ours on one core, KenLM's on those that it takes.{skipped}"
     )
-    print(as_text(Table.of("Kneser-Ney", heads, rows, note=note)), end="")
-    print(as_text(scoring(model.model, encode(train, vocabulary), options.rounds)), end="")
-    print(as_text(whole_distributions(model.model, encode(valid, vocabulary))), end="")
+    tables = [
+        Table.of("Kneser-Ney", heads, rows, note=note),
+        scoring(model.model, encode(train, vocabulary), options.rounds),
+        whole_distributions(model.model, encode(valid, vocabulary)),
+    ]
     if differences:
         heads = ("text", "n", "n-grams", "only in one", "log10 p", "log10 b")
         note = "Largest difference over all n-grams of the two ARPA files."
-        print(as_text(Table.of("ARPA files", heads, differences, note=note)), end="")
+        tables.append(Table.of("ARPA files", heads, differences, note=note))
+    return tables
 
 
 def read(path: Path) -> Sentences:

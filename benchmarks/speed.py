@@ -8,16 +8,17 @@ plain PyTorch of the same round; `of the limit` is the rate times the operations
 by hand, over the fastest product of that type that this machine was seen to do here. A lone time
 says nothing on a machine that does other work: look at the ranges.
 
-Two ranks against one process and the start of the command are timed in processes of their own
-(`--only` leaves them out). `benchmarks/inference.py`, `kneser_ney.py`, `scale.py`,
-`time_to_perplexity.py` and `serving.py` measure scoring and generating, counting, reading, the way
-to a perplexity, and the service.
+Scoring, generating, tagging, counting, two ranks and the start of commands are timed in processes
+of their own, by `inference.py`, `kneser_ney.py` and `ranks.py`; `--only` leaves them out. What
+`time_to_perplexity.py`, `scale.py` and `serving.py` measure takes them minutes each.
 """
 
 import argparse
 import json
 import os
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import torch
 
@@ -25,10 +26,10 @@ from wordlab.native.library import kernels
 from wordlab.rendering.tables import as_text
 from wordlab.runs.environment import describe_environment
 from wordlab.table import Column, Table
-from workloads import feedforward, machine, processes, recurrent, tagging
+from workloads import feedforward, machine, processes, reading, recurrent, tagging
 from workloads.workload import Timed, Workload, timed
 
-PARTS = (feedforward, recurrent, tagging)
+PARTS = (feedforward, recurrent, tagging, reading)
 TARGETS = {
     "feedforward_float32_ratio": ("feedforward_sgd_512_128", "wordlab float32", "plain PyTorch"),
     "feedforward_bf16_ratio": ("feedforward_sgd_512_128", "wordlab bfloat16", "plain PyTorch"),
@@ -103,12 +104,35 @@ def table(found: list[Timed], limits: machine.Machine, rounds: int) -> Table:
         "nats differ",
     )
     note = (
-        f"Tokens a second; windows of taggers. {rounds} rounds in turn, medians; {limits.threads} "
-        f"threads. Limit: {limits.gflops['float32']:.0f} GFLOP/s in float32, "
+        f"A second: tokens; windows of the window tagger; bytes that are read. {rounds} rounds in "
+        f"turn, medians; {limits.threads} threads, one where it scores, generates, tags and "
+        f"counts. Limit: {limits.gflops['float32']:.0f} GFLOP/s in float32, "
         f"{limits.gflops['bfloat16']:.0f} in bfloat16; copies {limits.copied:.0f} GB/s, "
         f"{limits.exponentials:.1f} x 10^9 exponentials a second. Kernels: {kernels()}."
     )
     return Table.of("Speed", heads, rows, note=note)
+
+
+def in_processes(found: list[Timed], rounds: int) -> dict[str, float]:
+    """Add the rows of other programs, and return figures by name."""
+    named = {}
+    if processes.has_treebank():
+        counted = list(processes.counting(rounds))
+        found += counted
+        if counted[0].program == "KenLM":
+            named["kneser_ney_ratio"] = counted[1].ratio
+        named["kneser_ney_scored_a_second"] = counted[-1].rate
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        processes.make_runs(folder)
+        found += processes.inference(folder, rounds)
+        named["help_seconds"] = processes.seconds_of(["--help"], rounds)
+        evaluate = ["evaluate", str(folder / "LSTM 2 x 200"), str(folder / "ten.txt")]
+        named["evaluate_seconds"] = processes.seconds_of(evaluate, rounds)
+    ranks = processes.two_ranks(rounds)
+    named["two_ranks_ratio"] = ranks["feed-forward"]["two_ranks_ratio"]
+    named["two_ranks_lstm_ratio"] = ranks["LSTM 2 x 200"]["two_ranks_ratio"]
+    return named
 
 
 def main() -> None:
@@ -125,12 +149,8 @@ def main() -> None:
     found = [
         x for workload in work(options.only, options.full) for x in timed(workload, options.rounds)
     ]
-    named = ratios(found)
-    if not options.only:
-        ranks = processes.two_ranks(options.rounds)
-        named["two_ranks_ratio"] = ranks["feed-forward"]["two_ranks_ratio"]
-        named["two_ranks_lstm_ratio"] = ranks["LSTM 2 x 200"]["two_ranks_ratio"]
-        named["help_seconds"] = processes.seconds_of(["--help"], options.rounds)
+    others = {} if options.only else in_processes(found, options.rounds)
+    named = {**ratios(found), **others}
     if options.json:
         figures = {
             **named,
@@ -145,7 +165,7 @@ def main() -> None:
                     "ratio": x.ratio,
                     "ratio_range": [min(x.ratios), max(x.ratios)],
                     "of_limit": of_limit(x, limits),
-                    "largest_loss_difference": x.difference,
+                    "largest_difference_in_nats": x.difference,
                 }
                 for x in found
             ],
