@@ -263,7 +263,9 @@ def test_effects_on_a_language_model_are_those_of_weights_set_to_nothing(
             expected = {n: s.nats_per_token for n, s in score_bands(scores, opened.vocabulary)}
             expected["all"] = scores.score().nats_per_token
             found = effects.whole + effects.changes[unit]
-            assert dict(zip(effects.classes, found, strict=True)) == pytest.approx(expected)
+            assert dict(zip(effects.classes, found, strict=True)) == pytest.approx(
+                expected, abs=1e-6
+            )
         assert means.shape == (count_of_units(opened.network),)
     only = model_effects(run, model_text(run), units=[1], words=["cat", "the"])
     assert only.classes == ("cat", "the", "all")

@@ -126,11 +126,6 @@ class Questions:
         each = np.arange(len(batch.targets))
         return cls(batch, each, batch.targets.numpy(), batch.positions, each)
 
-    @property
-    def in_order(self) -> bool:
-        """Whether each row is asked for one target, in the rows' order."""
-        return bool(np.array_equal(self.rows, np.arange(len(self.batch.targets))))
-
 
 @dataclass(frozen=True)
 class Order:

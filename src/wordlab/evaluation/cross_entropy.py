@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from wordlab.batching.batch import Questions, Reading
 from wordlab.corpus.store import TokenStore
@@ -25,9 +24,6 @@ STRETCHES = 100
 
 CHUNK_LOGITS = 1 << 22
 """Log-probabilities held at a time while scoring: 16 MiB of float32."""
-
-BLOCK_LOGITS = 1 << 18
-"""Of them, so many are compared and added up at a time: 1 MiB of float32."""
 
 Observer = Callable[[int, int], None]
 """Is told how many targets of a text are scored, and how many tokens it has."""
@@ -215,12 +211,12 @@ def _score_chunks(
     for questions in _asked(model, reading, store, batch_for(model, vocabulary), most):
         after = []
         for one in questions:
-            log_probs, then = model.predict(one.batch, state_rows(state, one.parents))
+            found, then = model.judge(one, state_rows(state, one.parents), entropies=entropies)
             after.append(then)
             scored += len(one.places)
             observe(scored, len(store))
-            found = judge(log_probs, one, entropies)
-            yield one.places, *(values[one.pairs] for values in (one.targets, *found))
+            columns = (one.targets, found.nats, found.ranks, found.entropies)
+            yield one.places, *(values[one.pairs] for values in columns)
         state = joined_states(after)
 
 
@@ -241,57 +237,3 @@ def _asked(
             first = every // 2
     batches = islice(reading.batches(store, size), first, last, every)
     return ([Questions.of(batch)] for batch in batches)
-
-
-def judge(
-    log_probs: Tensor, asked: Questions, entropies: bool
-) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
-    """Nats, ranks and entropies of the pairs that are asked for; NaN for unwanted entropies. [K]
-
-    Rows are worked on a few at a time, so that they stay in the processor's cache.
-    """
-    count, device = len(asked.rows), log_probs.device
-    rows, targets = (torch.from_numpy(ids).to(device) for ids in (asked.rows, asked.targets))
-    at_once = len(log_probs) if device.type != "cpu" else BLOCK_LOGITS // log_probs.shape[1]
-    step = max(1, at_once)
-    nats = torch.empty(count, dtype=torch.float64, device=device)
-    ranks = torch.empty(count, dtype=torch.int64, device=device)
-    in_order = asked.in_order
-    for here in (slice(first, first + step) for first in range(0, count, step)):
-        block = log_probs[here] if in_order else log_probs[rows[here]]
-        target = targets[here, None]
-        of_target = block.gather(1, target)
-        nats[here] = -of_target[:, 0].double()
-        ranks[here] = ranks_of(block, of_target, target)
-    spreads = torch.full((len(log_probs),), math.nan, dtype=torch.float64, device=device)
-    for first in range(0, len(log_probs) if entropies else 0, step):
-        spreads[first : first + step] = _entropies(log_probs[first : first + step])
-    return nats.numpy(force=True), ranks.numpy(force=True), spreads[rows].numpy(force=True)
-
-
-def ranks_of(log_probs: Tensor, of_target: Tensor, target: Tensor) -> Tensor:
-    """1 + words that are more probable, or as probable with a smaller id. [B]
-
-    Args:
-        log_probs: of all words, [B, V].
-        of_target: the targets' own, [B, 1].
-        target: the targets' ids, [B, 1].
-    """
-    # Written as floats, in which the counts are exact, comparisons and sums are seven times as
-    # quick as by way of truth values.
-    scratch = torch.empty_like(log_probs)
-    above = torch.gt(log_probs, of_target, out=scratch).sum(dim=1).long()
-    ties = torch.ge(log_probs, of_target, out=scratch).sum(dim=1).long() > above + 1
-    if ties.any():
-        level = log_probs[ties] == of_target[ties]
-        smaller = torch.arange(log_probs.shape[1], device=target.device)[None, :] < target[ties]
-        above[ties] += (level & smaller).count_nonzero(dim=1)
-    lost = of_target[:, 0].isnan()  # no comparison holds for NaN, which must not look right
-    return torch.where(lost, log_probs.shape[1], above + 1)
-
-
-def _entropies(log_probs: Tensor) -> Tensor:
-    """- sum of p ln p, in nats; a word of probability 0 adds nothing. [B]"""
-    # Of log-probabilities the softmax is exp, and a third quicker.
-    terms = log_probs.softmax(dim=1).mul_(log_probs).nan_to_num_(nan=0.0)
-    return -terms.sum(dim=1).double()

@@ -11,11 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from wordlab.batching.batch import Batch, Reading
+from wordlab.batching.batch import Batch, Questions, Reading
 from wordlab.batching.windows import Windows
 from wordlab.config import Settings
 from wordlab.corpus.store import TokenStore
 from wordlab.models.cost import LayerCost
+from wordlab.models.judgement import Judgement, judgement
 from wordlab.registry import Registry
 
 MODELS: Registry[type["ModelSettings"]] = Registry("model")
@@ -49,6 +50,11 @@ def joined_states(states: Sequence[State]) -> State:
     return tuple(joined_states(parts) for parts in zip(*states, strict=True))
 
 
+def _pairs(asked: Questions, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Rows and targets that are asked for. [K], [K]"""
+    return torch.from_numpy(asked.rows).to(device), torch.from_numpy(asked.targets).to(device)
+
+
 class Predictor(ABC):
     """What evaluation, scoring and generation need: a reading and next-word distributions.
 
@@ -73,6 +79,14 @@ class Predictor(ABC):
             batch: of the model's reading.
             state: what the batch before in the text returned; None at the text's beginning.
         """
+
+    def judge(
+        self, asked: Questions, state: State = None, *, entropies: bool = False
+    ) -> tuple[Judgement, State]:
+        """What `predict` says of each pair of a context and a target, and the state after."""
+        log_probs, after = self.predict(asked.batch, state)
+        rows, targets = _pairs(asked, log_probs.device)
+        return judgement(log_probs, rows, targets, entropies=entropies), after
 
 
 @dataclass(frozen=True)
@@ -159,6 +173,12 @@ class OutputLayer(nn.Module, ABC):
     @abstractmethod
     def log_probs(self, features: Tensor) -> Tensor:
         """Features [B, F] -> natural-log probabilities [B, V], float32 or wider."""
+
+    def judge(
+        self, features: Tensor, rows: Tensor, targets: Tensor, *, entropies: bool
+    ) -> Judgement:
+        """What `log_probs` says of targets, each of a row of features. [B, F], [K], [K]"""
+        return judgement(self.log_probs(features), rows, targets, entropies=entropies)
 
     @abstractmethod
     def loss(self, features: Tensor, targets: Tensor) -> Tensor:
@@ -292,9 +312,24 @@ class LanguageModel(nn.Module, Predictor):
     @torch.no_grad()
     def predict(self, batch: Batch, state: State = None) -> tuple[Tensor, State]:
         """Natural-log probabilities of each target's place [N, V], and the state after."""
+        encoded = self._encoded(batch, state)
+        return self.output.log_probs(encoded.features), encoded.state
+
+    @torch.no_grad()
+    def judge(
+        self, asked: Questions, state: State = None, *, entropies: bool = False
+    ) -> tuple[Judgement, State]:
+        """What `predict` says of each pair of a context and a target, and the state after."""
+        encoded = self._encoded(asked.batch, state)
+        features = encoded.features
+        rows, targets = _pairs(asked, features.device)
+        found = self.output.judge(features, rows, targets, entropies=entropies)
+        return found, encoded.state
+
+    def _encoded(self, batch: Batch, state: State) -> Encoded:
         here = batch.to(next(self.parameters()).device)
         encoded: Encoded = self.encoder(here, state if state and batch.continues else ())
-        return self.output.log_probs(encoded.features), encoded.state
+        return encoded
 
     def costs(self) -> list[LayerCost]:
         """All layers, in the order in which data pass them."""

@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from wordlab.models.class_sample import ClassSample
 from wordlab.models.cost import FLOAT_BYTES, LayerCost, product_cost
+from wordlab.models.judgement import Judgement
 from wordlab.models.language_model import (
     OUTPUT_LAYERS,
     Encoder,
@@ -19,6 +20,11 @@ from wordlab.models.operands import operand
 from wordlab.models.products import Precision, linear, product, product_type
 from wordlab.models.settings import Probability
 from wordlab.models.softmax_nats import SoftmaxNats, chunk_rows
+from wordlab.native import judgement as native
+from wordlab.native.library import kernels
+
+MOST_PAIRS = 1.5
+"""Of a row of features: where more targets are judged by each, its probabilities pay."""
 
 
 @OUTPUT_LAYERS.register("softmax")
@@ -144,6 +150,21 @@ class SoftmaxOutput(OutputLayer):
         else:
             logits = linear(features, operand(self.weight, features), self.bias)
         return torch.log_softmax(logits, dim=1)
+
+    def judge(
+        self, features: Tensor, rows: Tensor, targets: Tensor, *, entropies: bool
+    ) -> Judgement:
+        """What `log_probs` says of targets; by the compiled kernel where it serves.
+
+        It holds no probabilities, and so works them out for each pair.
+        """
+        usable, operands = kernels(), (features, self.weight, self.bias)
+        if len(rows) <= MOST_PAIRS * len(features) and usable.serve(torch.float32, *operands):
+            x = self._projected(features)
+            found = native.judge(usable, x[rows], self.weight, self.bias, targets, entropies)
+            if found is not None:
+                return Judgement.of(*found)
+        return super().judge(features, rows, targets, entropies=entropies)
 
     def loss(self, features: Tensor, targets: Tensor) -> Tensor:
         """Sum over the batch of -ln p(target), in nats, or of the smoothed target's.

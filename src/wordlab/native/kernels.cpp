@@ -33,6 +33,18 @@ struct Problem {
   float *d_features, *d_weight, *d_bias;    // as x, weight and bias; all null: not wanted
 };
 
+// What a softmax layer says of targets: with d = logits less the target's, and z = sum exp(d),
+//   nats = ln z,  ranks = 1 + logits above the target's, or as large with a smaller class,
+//   entropies = ln z - sum d exp(d) / z.
+struct Judged {
+  long rows, features, classes;
+  const float *x, *weight, *bias;  // [rows, features], [classes, features], [classes]
+  const int64_t* targets;          // [rows]
+  double *nats, *entropies;        // [rows]; entropies null: not wanted
+  int64_t* ranks;                  // [rows]
+  int threads;                     // at most MOST_THREADS
+};
+
 static inline long up(long n, long multiple) { return (n + multiple - 1) / multiple * multiple; }
 
 // Parts of one array of bytes, each beginning at a cache line; or, from nothing, how many they are.
@@ -84,6 +96,7 @@ namespace portable {
 #include "formats.hpp"
 #include "sums.hpp"
 #include "softmax.hpp"
+#include "judgement.hpp"
 #include "window.hpp"
 #include "lstm.hpp"
 #undef LANES
@@ -103,6 +116,7 @@ namespace avx2 {
 #include "formats.hpp"
 #include "sums.hpp"
 #include "softmax.hpp"
+#include "judgement.hpp"
 #include "window.hpp"
 #include "lstm.hpp"
 #undef LANES
@@ -122,6 +136,7 @@ namespace avx512 {
 #include "formats.hpp"
 #include "sums.hpp"
 #include "softmax.hpp"
+#include "judgement.hpp"
 #include "window.hpp"
 #include "lstm.hpp"
 }  // namespace avx512
@@ -163,6 +178,25 @@ int wordlab_softmax(int set, int narrow, const Problem* p, char* memory) {
   if (set == 1) return avx2::softmax<avx2::Float32>(*p, memory);
 #endif
   return portable::softmax<portable::Float32>(*p, memory);
+}
+
+// Bytes of memory that `wordlab_judge` needs.
+long wordlab_judge_bytes(int set, const Judged* p) {
+#ifdef X86_SETS
+  if (set == 2) return avx512::Judgement(*p, Parts{nullptr}).bytes;
+  if (set == 1) return avx2::Judgement(*p, Parts{nullptr}).bytes;
+#endif
+  return portable::Judgement(*p, Parts{nullptr}).bytes;
+}
+
+// See `Judged`. 0: done; 1: a loss is beyond what this can work out; 2: threads were refused; 3: a
+// target is no class.
+int wordlab_judge(int set, const Judged* p, char* memory) {
+#ifdef X86_SETS
+  if (set == 2) return avx512::judge(*p, memory);
+  if (set == 1) return avx2::judge(*p, memory);
+#endif
+  return portable::judge(*p, memory);
 }
 
 // Bytes of memory that `wordlab_lstm` needs.

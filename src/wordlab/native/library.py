@@ -91,7 +91,7 @@ def _found() -> Kernels:
         return Kernels(None, "portable", str(error))
     if not compiled_from(library, Path(spec.origin).parent):
         return Kernels(None, "portable", "compiled from other sources: install the package anew")
-    for name in ("softmax", "lstm", "window"):
+    for name in ("softmax", "judge", "lstm", "window"):
         getattr(library, f"wordlab_{name}_bytes").restype = ctypes.c_long
     best = SETS[library.wordlab_best()]
     if wanted in SETS[: SETS.index(best) + 1]:

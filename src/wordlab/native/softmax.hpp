@@ -10,7 +10,8 @@ constexpr long MOST_CHUNK = 144;         // classes of a chunk
 constexpr float LEAST = -60, LARGEST = 80;  // of a logit less the target's
 constexpr float MOST = 1e34f;               // of a sum of exponentials: far from overflow
 
-static inline V bounded_exponential(V x) { return exponential(at_least(at_most(x, LARGEST), LEAST)); }
+static inline V bounded(V x) { return at_least(at_most(x, LARGEST), LEAST); }
+static inline V bounded_exponential(V x) { return exponential(bounded(x)); }
 
 // exp(logit - reference) of ROWS classes and a panel of rows, and their sums over the classes.
 template <class F>

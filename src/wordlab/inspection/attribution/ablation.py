@@ -13,7 +13,8 @@ from wordlab.batching.sequences import Sentences, Stream
 from wordlab.batching.windows import Windows
 from wordlab.corpus.store import TokenStore
 from wordlab.corpus.vocabulary import Vocabulary
-from wordlab.evaluation.cross_entropy import CHUNK_LOGITS, ranks_of
+from wordlab.evaluation.cross_entropy import CHUNK_LOGITS
+from wordlab.models.judgement import ranks_of
 from wordlab.models.language_model import CountModel, LanguageModel, Predictor
 
 By = Literal["unknown", "omit"]
