@@ -583,9 +583,37 @@ FAULTS = (
     Fault(
         "a rank's own rows counted twice",
         "training/gradient_sums.py",
-        "        gradient[self.rows] = 0\n",
+        "    gradient[own.rows] = 0\n",
         "",
         "tests/training/test_ranks.py",
+    ),
+    Fault(
+        "one rank's gradient added to itself",
+        "training/sums_by_memory.py",
+        "torch.add(whole[0], whole[1], out=total)",
+        "torch.add(whole[0], whole[0], out=total)",
+        "tests/training/test_ranks.py",
+    ),
+    Fault(
+        "gradients of a third rank left out",
+        "training/sums_by_memory.py",
+        "for more in whole[2:]:",
+        "for more in whole[3:]:",
+        "tests/training/test_ranks.py",
+    ),
+    Fault(
+        "numbers overwritten before all have read them",
+        "training/board.py",
+        "here = self._turn % 2, slice(len(numbers))",
+        "here = 0, slice(len(numbers))",
+        "tests/training/test_board.py",
+    ),
+    Fault(
+        "several targets of a context judged by the wrong rows",
+        "models/softmax_output.py",
+        "native.judge(usable, x[rows], self",
+        "native.judge(usable, x[: len(rows)], self",
+        "tests/native/test_judgement.py",
     ),
     Fault(
         "chance that a restart does not find again",

@@ -1,6 +1,7 @@
 """Trainings that tests run alone and in several processes; as a script, one of these processes.
 
-python tests/ranked.py FOLDER    trains each into FOLDER/NAME and writes what it saw beside it
+python tests/ranked.py FOLDER WAY    trains each into FOLDER/NAME and writes what it saw beside it;
+                                     gradients go by "memory" or by "messages"
 """
 
 import json
@@ -20,6 +21,7 @@ from wordlab.runs.opening import settings_of
 from wordlab.runs.starting import follow_run, resume_run, start_run
 from wordlab.samples import entities
 from wordlab.training.ranks import ALONE, Ranks, joined
+from wordlab.training.sums_by_memory import SumsByMemory
 
 ROOT = Path(__file__).parents[1]
 
@@ -160,7 +162,7 @@ def losses(training: KeptTraining[Any], stop_at: tuple[int, int] | None = None) 
     return seen
 
 
-def in_ranks(folder: Path, ranks: int = 2) -> list[str]:
+def in_ranks(folder: Path, ranks: int, way: str) -> list[str]:
     """Run this file in so many processes, and return what each said wrong."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -168,7 +170,7 @@ def in_ranks(folder: Path, ranks: int = 2) -> list[str]:
     shared = {"WORLD_SIZE": str(ranks), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     started = [
         subprocess.Popen(
-            [sys.executable, __file__, str(folder)],
+            [sys.executable, __file__, str(folder), way],
             env={**os.environ, **shared, "RANK": str(rank), "TORCHELASTIC_RUN_ID": "test"},
             stderr=subprocess.PIPE,
             text=True,
@@ -178,8 +180,10 @@ def in_ranks(folder: Path, ranks: int = 2) -> list[str]:
     return [process.communicate(timeout=400)[1] for process in started]
 
 
-def _main(folder: Path) -> None:
+def _main(folder: Path, way: str) -> None:
     torch.set_num_threads(1)
+    if way == "messages":  # as on several machines
+        SumsByMemory.of = classmethod(lambda *_: None)  # type: ignore[method-assign, assignment]
     with joined() as ranks:
         for name in CASES:
             if name == "stopped alone":
@@ -191,12 +195,13 @@ def _main(folder: Path) -> None:
             found: dict[str, Any] = {"losses": losses(training, stop_at)}
             trainer: Any = training.trainer
             found["weights"] = [p.double().sum().item() for p in trainer.model.parameters()]
+            found["way"] = type(ranks._sums).__name__
             found["progress"] = trainer.progress.as_json()
             (folder / f"{name} {ranks.rank}.json").write_text(json.dumps(found))
 
 
 if __name__ == "__main__":
     try:
-        _main(Path(sys.argv[1]))
+        _main(Path(sys.argv[1]), sys.argv[2])
     except WordlabError as error:
         sys.exit(str(error))

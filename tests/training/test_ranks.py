@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -26,18 +27,22 @@ from wordlab.runs.opening import settings_of
 from wordlab.runs.run import CHECKPOINT
 from wordlab.runs.starting import resume_run, start_run
 from wordlab.training.ranks import ALONE, Ranks
+from wordlab.training.sums_by_memory import X86
 
 CHANCE = {"by chance", "diverging", "out of time"}
 STOPPED = {"stopped together", "stopped alone"}
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where two ranks have trained all cases."""
+@pytest.fixture(scope="module", params=[(2, "memory"), (2, "messages"), (3, "memory")], ids=str)
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where several ranks have trained all cases."""
+    ranks, way = request.param
     folder = tmp_path_factory.mktemp("ranks")
     write_texts(folder)
     losses(begun("stopped alone", folder, folder), STOP_AT)
-    assert in_ranks(folder) == ["", ""]
+    assert in_ranks(folder, ranks, way) == [""] * ranks
+    by_memory = said(folder, "feedforward")["way"] == "SumsByMemory"
+    assert by_memory == (way == "memory" and platform.machine() in X86)
     return folder
 
 
@@ -47,7 +52,7 @@ def said(folder: Path, name: str, rank: int = 0) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", sorted(CASES.keys() - CHANCE - STOPPED))
-def test_two_ranks_have_the_losses_of_one_process(folder: Path, tmp_path: Path, name: str) -> None:
+def test_ranks_have_the_losses_of_one_process(folder: Path, tmp_path: Path, name: str) -> None:
     alone = begun(name, tmp_path, folder)
     assert said(folder, name)["losses"] == pytest.approx(losses(alone), abs=1e-5)
     rows = [read_history(at / name) for at in (folder, tmp_path)]
@@ -59,7 +64,9 @@ def test_two_ranks_have_the_losses_of_one_process(folder: Path, tmp_path: Path, 
 
 @pytest.mark.parametrize("name", sorted(CASES))
 def test_all_ranks_know_and_weigh_the_same(folder: Path, name: str) -> None:
-    assert said(folder, name, 0) == said(folder, name, 1)
+    others = [int(path.stem.split()[-1]) for path in folder.glob(f"{name} ?.json")]
+    assert len(others) >= 2
+    assert all(said(folder, name, 0) == said(folder, name, other) for other in others)
 
 
 def test_chance_is_the_ranks_own(folder: Path, tmp_path: Path) -> None:
@@ -81,8 +88,8 @@ def test_ranks_end_together_when_the_time_is_up(folder: Path) -> None:
     assert 1 <= progress["epoch"] < 1000
 
 
-def test_a_run_of_two_ranks_goes_on_in_one_process(folder: Path, tmp_path: Path) -> None:
-    """The last rank was asked to stop; both did, a batch later."""
+def test_a_run_of_several_ranks_goes_on_in_one_process(folder: Path, tmp_path: Path) -> None:
+    """The last rank was asked to stop; all did, a batch later."""
     straight = losses(begun("stopped together", tmp_path, folder))
     first = said(folder, "stopped together")["losses"]
     assert 0 < len(first) < len(straight)
@@ -91,7 +98,7 @@ def test_a_run_of_two_ranks_goes_on_in_one_process(folder: Path, tmp_path: Path)
     assert first + second == pytest.approx(straight, abs=1e-5)
 
 
-def test_a_run_of_one_process_goes_on_in_two_ranks(folder: Path, tmp_path: Path) -> None:
+def test_a_run_of_one_process_goes_on_in_several_ranks(folder: Path, tmp_path: Path) -> None:
     straight = losses(begun("stopped alone", tmp_path, folder))
     second = said(folder, "stopped alone")["losses"]
     assert 0 < len(second) < len(straight)
@@ -101,9 +108,10 @@ def test_a_run_of_one_process_goes_on_in_two_ranks(folder: Path, tmp_path: Path)
 def test_a_killed_rank_is_started_again_and_nothing_is_lost(folder: Path, tmp_path: Path) -> None:
     """Through torchrun and the real command, with dropout; the last rank is killed."""
     config, run = tmp_path / "config.toml", tmp_path / "run"
+    ranks = len(list(folder.glob("by chance ?.json")))
     config.write_text(as_toml(settings_for("by chance", folder)))
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    command += ["--nproc-per-node", "2", "--max-restarts", "1", "--monitor-interval", "0.1"]
+    command += ["--nproc-per-node", str(ranks), "--max-restarts", "1", "--monitor-interval", "0.1"]
     command += ["-m", "wordlab", "train", "--config", str(config), "--run-folder", str(run)]
     with subprocess.Popen(
         command,
@@ -112,7 +120,7 @@ def test_a_killed_rank_is_started_again_and_nothing_is_lost(folder: Path, tmp_pa
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     ) as process:
-        kill_rank(process.pid, 1, run / CHECKPOINT)
+        kill_rank(process.pid, ranks - 1, run / CHECKPOINT)
         printed, errors = process.communicate(timeout=400)
     assert process.returncode == 0, errors
     assert printed.count("Validation\n") == 1
