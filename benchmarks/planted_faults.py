@@ -651,7 +651,7 @@ def main() -> None:
                 text=True,
                 check=False,
             )
-        failed = [line for line in done.stdout.splitlines() if line.startswith("FAILED")]
+        failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
         rows.append((fault.name, bool(failed), failed[0][7:90] if failed else done.stdout[-80:]))
         print(rows[-1], file=sys.stderr, flush=True)
     print(as_text(Table.of("Planted faults", ("fault", "caught", "by"), rows)), end="")
