@@ -70,9 +70,13 @@ def _create(size: int) -> _Address | None:
     token = uuid.uuid4().bytes
     try:
         descriptor = os.memfd_create("wordlab")
+    except OSError:
+        return None
+    try:
         os.ftruncate(descriptor, size)
         os.write(descriptor, token)
     except OSError:
+        os.close(descriptor)
         return None
     return _Address(os.getpid(), descriptor, size, token)
 
