@@ -44,8 +44,8 @@ from wordlab.runs.run import CHECKPOINT
 from wordlab.table import Column, Table
 from wordlab.training.language_modelling import LanguageModelling
 from wordlab.training.progress import Step
-from wordlab.training.ranks import joined
 from wordlab.training.settings import TrainingSettings
+from wordlab.training.together.ranks import joined
 from wordlab.training.trainer import Trainer
 
 WORDS, START, END = 10_000, 1, 2

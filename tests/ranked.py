@@ -20,8 +20,8 @@ from wordlab.runs.kept_training import KeptTraining
 from wordlab.runs.opening import settings_of
 from wordlab.runs.starting import follow_run, resume_run, start_run
 from wordlab.samples import entities
-from wordlab.training.ranks import ALONE, Ranks, joined
-from wordlab.training.sums_by_memory import SumsByMemory
+from wordlab.training.together.ranks import ALONE, Ranks, joined
+from wordlab.training.together.sums_by_memory import SumsByMemory
 
 ROOT = Path(__file__).parents[1]
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from wordlab.training.board import Board
-from wordlab.training.shared_memory import shared_memory
+from wordlab.training.together.board import Board
+from wordlab.training.together.shared_memory import shared_memory
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="no such memory here")
 

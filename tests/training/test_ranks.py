@@ -26,8 +26,8 @@ from wordlab.runs.history import read_history
 from wordlab.runs.opening import settings_of
 from wordlab.runs.run import CHECKPOINT
 from wordlab.runs.starting import resume_run, start_run
-from wordlab.training.ranks import ALONE, Ranks
-from wordlab.training.sums_by_memory import X86
+from wordlab.training.together.ranks import ALONE, Ranks
+from wordlab.training.together.sums_by_memory import X86
 
 CHANCE = {"by chance", "diverging", "out of time"}
 STOPPED = {"stopped together", "stopped alone"}

@@ -11,7 +11,7 @@ from wordlab.cli.terminal import JobsOption, Json, Overrides, note, show, show_j
 if TYPE_CHECKING:
     from wordlab.runs.tagger_training import TaggerTraining
     from wordlab.runs.training_run import TrainingRun
-    from wordlab.training.ranks import Ranks
+    from wordlab.training.together.ranks import Ranks
 
 TaskOption = Annotated[
     str, typer.Option("--task", help="language-model, or tagger: the texts are labelled.")
@@ -47,7 +47,7 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Train a model and keep it, with all that is needed to use it, in a run folder."""
-    from wordlab.training.ranks import joined
+    from wordlab.training.together.ranks import joined
 
     data = given_settings(
         config, overrides, texts, validation, task=task, minutes=minutes, seed=seed
@@ -77,7 +77,7 @@ def started(
     from wordlab.corpus.numbering import cores
     from wordlab.runs.opening import settings_of
     from wordlab.runs.starting import follow_run, start_run
-    from wordlab.training.ranks import ALONE
+    from wordlab.training.together.ranks import ALONE
 
     ranks = ranks or ALONE
     if ranks.rank:

@@ -158,12 +158,8 @@ static int judge(const Judged& p, char* memory) {
   for (long i = 0; i < p.rows; i++)
     if (p.targets[i] < 0 || p.targets[i] >= p.classes) return 3;
   Judgement judgement(p, Parts{memory});
-  bool refused = false, good = true;
-#pragma omp parallel num_threads(p.threads)
-  if (omp_get_num_threads() != p.threads)
-    refused = true;
-  else
-    judgement.judge(omp_get_thread_num());
-  for (int t = 0; t < p.threads; t++) good &= judgement.own[t].good;
-  return refused ? 2 : good ? 0 : 1;
+  if (!in_threads(p.threads, [&](int thread) { judgement.judge(thread); })) return 2;
+  for (int t = 0; t < p.threads; t++)
+    if (!judgement.own[t].good) return 1;
+  return 0;
 }

@@ -58,6 +58,18 @@ struct Parts {
   }
 };
 
+// Do the work of each of so many threads, all at once; false, and nothing is done, where the system
+// gives fewer.
+template <class Work> static bool in_threads(int threads, Work work) {
+  bool given = true;
+#pragma omp parallel num_threads(threads)
+  if (omp_get_num_threads() == threads)
+    work(omp_get_thread_num());
+  else
+    given = false;
+  return given;
+}
+
 // Steps of gradient descent on a window tagger, h = tanh(W [L(w_1) .. L(w_places)] + b) and
 // p = softmax(U h + c), one step for each `batch` of words in turn:
 //   weights w of W and U: w - rate (dJ/dw + l2 w); others without the penalty;

@@ -159,12 +159,7 @@ template <class F> static long lstm_bytes(const Lstm& p) {
 
 template <class F> static int lstm(const Lstm& p, char* memory, bool back) {
   LstmLayer<F> layer(p, Parts{memory});
-  bool refused = false;
-#pragma omp parallel num_threads(p.threads)
-  if (omp_get_num_threads() != p.threads) {
-    refused = true;
-  } else {
-    int thread = omp_get_thread_num();
+  return !in_threads(p.threads, [&](int thread) {
     if (back)
       layer.pack_along(thread);
     else
@@ -174,6 +169,5 @@ template <class F> static int lstm(const Lstm& p, char* memory, bool back) {
       layer.backward(thread);
     else
       layer.forward(thread);
-  }
-  return refused;
+  });
 }

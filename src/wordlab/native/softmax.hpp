@@ -245,23 +245,17 @@ template <class F> static int softmax(const Problem& p, char* memory) {
   for (long i = 0; i < p.rows; i++)
     if (p.targets[i] < 0 || p.targets[i] >= p.classes) return 3;
   Softmax<F> layer(p, Parts{memory});
-  bool refused = false;
-#pragma omp parallel num_threads(p.threads)
-  if (omp_get_num_threads() != p.threads) {
-    refused = true;
-  } else {
-    int thread = omp_get_thread_num();
+  bool given = in_threads(p.threads, [&](int thread) {
     layer.pack_features(thread);
 #pragma omp barrier
     layer.forward(thread);
 #pragma omp barrier
     layer.own[thread].good = layer.normalise(thread);
 #pragma omp barrier
-    if (p.d_features && layer.all_good()) {
-      layer.pack_scaled(thread);
+    if (!p.d_features || !layer.all_good()) return;
+    layer.pack_scaled(thread);
 #pragma omp barrier
-      layer.backward(thread);
-    }
-  }
-  return refused ? 2 : layer.all_good() ? 0 : 1;
+    layer.backward(thread);
+  });
+  return !given ? 2 : layer.all_good() ? 0 : 1;
 }

@@ -18,8 +18,8 @@ from wordlab.runs.run import CHECKPOINT
 from wordlab.runs.threads import settle_threads
 from wordlab.training.pace import Pace, measured_pace
 from wordlab.training.progress import Epoch, Progress, Step
-from wordlab.training.ranks import ALONE, Ranks
 from wordlab.training.settings import TrainingSettings
+from wordlab.training.together.ranks import ALONE, Ranks
 from wordlab.training.trainer import Trainer
 
 

@@ -10,7 +10,7 @@ from wordlab.runs.settings import RunSettings
 from wordlab.runs.tagger_settings import TaggerRunSettings
 from wordlab.runs.tagger_training import TaggerTraining
 from wordlab.runs.training_run import TrainingRun
-from wordlab.training.ranks import ALONE, Ranks
+from wordlab.training.together.ranks import ALONE, Ranks
 
 
 def start_run(

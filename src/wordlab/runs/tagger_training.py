@@ -38,8 +38,8 @@ from wordlab.runs.tagger_run import (
 )
 from wordlab.runs.tagger_settings import TaggerRunSettings
 from wordlab.training.progress import Epoch
-from wordlab.training.ranks import ALONE, Ranks
 from wordlab.training.tagging import Tagging
+from wordlab.training.together.ranks import ALONE, Ranks
 from wordlab.training.trainer import Trainer
 
 

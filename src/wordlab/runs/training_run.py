@@ -20,7 +20,7 @@ from wordlab.runs.settings import RunSettings
 from wordlab.training.counting import CountTrainer
 from wordlab.training.language_modelling import LanguageModelling
 from wordlab.training.progress import Epoch
-from wordlab.training.ranks import ALONE, Ranks
+from wordlab.training.together.ranks import ALONE, Ranks
 from wordlab.training.trainer import Trainer
 
 

@@ -19,9 +19,9 @@ from wordlab.training.averaging import WeightAverage
 from wordlab.training.devices import chosen_device
 from wordlab.training.optimizers import OptimizerSet
 from wordlab.training.progress import Epoch, Progress, Step
-from wordlab.training.ranks import ALONE, Ranks
 from wordlab.training.settings import TrainingSettings
 from wordlab.training.task import Examples, Floats, Steps, Task
+from wordlab.training.together.ranks import ALONE, Ranks
 
 ROLLBACK_FACTOR = 0.5
 MOST_ROLLBACKS = 8

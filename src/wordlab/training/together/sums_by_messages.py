@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, distributed, nn
 
-from wordlab.training.gradient_sums import Floats, GradientSums, Rows, add_up_rows
+from wordlab.training.together.gradient_sums import Floats, GradientSums, Rows, add_up_rows
 
 LARGE = 1 << 15
 """Gradients of so many numbers are sent on their own, smaller ones together."""

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, distributed, nn
 
 from wordlab.errors import WordlabError
-from wordlab.training.gradient_sums import GradientSums
-from wordlab.training.sums_by_memory import SumsByMemory
-from wordlab.training.sums_by_messages import SumsByMessages
 from wordlab.training.task import Examples
+from wordlab.training.together.gradient_sums import GradientSums
+from wordlab.training.together.sums_by_memory import SumsByMemory
+from wordlab.training.together.sums_by_messages import SumsByMessages
 
 if TYPE_CHECKING:
     from torch.distributed.distributed_c10d import Store

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from wordlab.training.gradient_sums import Floats
-from wordlab.training.shared_memory import LINE
+from wordlab.training.together.gradient_sums import Floats
+from wordlab.training.together.shared_memory import LINE
 
 SPIN_SECONDS = 2e-3
 """How long to look without a pause: ranks are rarely further apart, and waking up takes longer."""

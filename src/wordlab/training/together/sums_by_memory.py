@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from wordlab.training.board import Board
-from wordlab.training.gradient_sums import Floats, GradientSums, Rows, add_up_rows
-from wordlab.training.shared_memory import LINE, shared_memory
+from wordlab.training.together.board import Board
+from wordlab.training.together.gradient_sums import Floats, GradientSums, Rows, add_up_rows
+from wordlab.training.together.shared_memory import LINE, shared_memory
 
 X86 = {"x86_64", "AMD64"}
 _SPARE = 7
