@@ -651,7 +651,12 @@ def main() -> None:
                 text=True,
                 check=False,
             )
-        failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+        # A fixture's error names its test; that of a copy that cannot be read does not.
+        failed = [
+            line
+            for line in done.stdout.splitlines()
+            if line.startswith("FAILED") or (line.startswith("ERROR") and "::" in line)
+        ]
         rows.append((fault.name, bool(failed), failed[0][7:90] if failed else done.stdout[-80:]))
         print(rows[-1], file=sys.stderr, flush=True)
     print(as_text(Table.of("Planted faults", ("fault", "caught", "by"), rows)), end="")

@@ -72,6 +72,11 @@ def ratios(found: list[Timed]) -> dict[str, float]:
     return named
 
 
+def _range(found: list[float], form: str) -> str:
+    """From least to most; empty for a lone figure, which is a median already."""
+    return f"{min(found):{form}} to {max(found):{form}}" if found[1:] else ""
+
+
 def of_limit(x: Timed, limits: machine.Machine) -> float:
     """Operations a second over the machine's."""
     kind = "bfloat16" if "bfloat16" in x.program else "float32"
@@ -85,9 +90,9 @@ def table(found: list[Timed], limits: machine.Machine, rounds: int) -> Table:
             x.workload.title,
             x.program,
             x.rate,
-            f"{min(x.rates):,.0f} to {max(x.rates):,.0f}",
+            _range(x.rates, ",.0f"),
             x.ratio,
-            f"{min(x.ratios):.2f} to {max(x.ratios):.2f}",
+            _range(x.ratios, ".2f"),
             of_limit(x, limits) if x.workload.flops else None,
             f"{x.difference:.0e}",
         )
@@ -105,8 +110,9 @@ def table(found: list[Timed], limits: machine.Machine, rounds: int) -> Table:
     )
     note = (
         f"A second: tokens; windows of the window tagger; bytes that are read. {rounds} rounds in "
-        f"turn, medians; {limits.threads} threads, one where it scores, generates, tags and "
-        f"counts. Limit: {limits.gflops['float32']:.0f} GFLOP/s in float32, "
+        f"turn, medians; {limits.threads} threads. Where it scores, generates and tags: one "
+        "thread, seconds of the processor; where it counts: one thread, KenLM what it takes. "
+        f"Limit: {limits.gflops['float32']:.0f} GFLOP/s in float32, "
         f"{limits.gflops['bfloat16']:.0f} in bfloat16; copies {limits.copied:.0f} GB/s, "
         f"{limits.exponentials:.1f} x 10^9 exponentials a second. Kernels: {kernels()}."
     )
@@ -130,6 +136,7 @@ def in_processes(found: list[Timed], rounds: int) -> dict[str, float]:
         evaluate = ["evaluate", str(folder / "LSTM 2 x 200"), str(folder / "ten.txt")]
         named["evaluate_seconds"] = processes.seconds_of(evaluate, rounds)
     ranks = processes.two_ranks(rounds)
+    named["two_ranks_others_share"] = max(figures["others_share"] for figures in ranks.values())
     named["two_ranks_ratio"] = ranks["feed-forward"]["two_ranks_ratio"]
     named["two_ranks_lstm_ratio"] = ranks["LSTM 2 x 200"]["two_ranks_ratio"]
     return named

@@ -195,7 +195,7 @@ def _main(folder: Path, way: str) -> None:
             found: dict[str, Any] = {"losses": losses(training, stop_at)}
             trainer: Any = training.trainer
             found["weights"] = [p.double().sum().item() for p in trainer.model.parameters()]
-            found["way"] = type(ranks._sums).__name__
+            found["way"] = type(ranks._latest).__name__
             found["progress"] = trainer.progress.as_json()
             (folder / f"{name} {ranks.rank}.json").write_text(json.dumps(found))
 

@@ -264,7 +264,7 @@ def test_effects_on_a_language_model_are_those_of_weights_set_to_nothing(
             expected["all"] = scores.score().nats_per_token
             found = effects.whole + effects.changes[unit]
             assert dict(zip(effects.classes, found, strict=True)) == pytest.approx(
-                expected, abs=1e-6
+                expected, rel=1e-6, abs=1e-6
             )
         assert means.shape == (count_of_units(opened.network),)
     only = model_effects(run, model_text(run), units=[1], words=["cat", "the"])

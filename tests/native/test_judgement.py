@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from wordlab.models.int8 import Int8Matrix
 from wordlab.models.judgement import judgement
+from wordlab.models.operands import attach
 from wordlab.models.recurrent.lstm import LstmSettings
 from wordlab.models.softmax_output import SoftmaxOutput, SoftmaxSettings
 from wordlab.native.judgement import judge
@@ -97,21 +99,28 @@ def test_rows_and_threads_beside_it_change_nothing_of_a_row(name: str) -> None:
 @pytest.mark.parametrize("name", HERE)
 def test_what_it_cannot_work_out_is_left_to_others(name: str) -> None:
     x, weight, bias, targets = drawn(5, 4, 30)
-    assert judge(_with(name), x * 1e4, weight, bias, targets, False) is None
-    assert judge(_with(name), x * float("nan"), weight, bias, targets, False) is None
+    wild = x.clone()
+    wild[1], wild[3, 2] = 1e4 * x[1], float("nan")
+    found, calm = (judge(_with(name), of, weight, bias, targets, True) for of in (wild, x))
+    assert found is not None
+    assert calm is not None
+    assert found[1].tolist() == [0 if at in (1, 3) else int(calm[1][at]) for at in range(5)]
+    assert torch.equal(found[0][[0, 2, 4]], calm[0][[0, 2, 4]])
     for wrong in (-1, 30):
         assert judge(_with(name), x, weight, bias, torch.full((5,), wrong), False) is None
 
 
 @pytest.mark.parametrize("pairs", [20, 27, 60])
-@pytest.mark.parametrize("loud", [1.0, 1e4])
-def test_a_layer_says_the_same_without_it(pairs: int, loud: float) -> None:
-    """Also of several targets a row, and where it gives up."""
+@pytest.mark.parametrize("loud", [0, 1, 20])
+def test_a_layer_says_the_same_without_it(pairs: int, loud: int) -> None:
+    """Also of several targets a row, and where it gives up some rows or all."""
+    torch.set_num_threads(1)
     encoder = LstmSettings(embedding=6, hidden=(6,)).build(50)
     layer = SoftmaxSettings().build(encoder, 50).eval()
     assert isinstance(layer, SoftmaxOutput)
     draw = torch.Generator().manual_seed(1)
-    features = loud * torch.randn(20, 6, generator=draw)
+    features = torch.randn(20, 6, generator=draw)
+    features[:loud] *= 1e4
     rows = (torch.arange(pairs) % 20).sort().values
     targets = torch.randint(0, 50, (pairs,), generator=draw)
     with torch.no_grad():
@@ -125,3 +134,29 @@ def test_a_layer_says_the_same_without_it(pairs: int, loud: float) -> None:
 
 def _with(name: str) -> Kernels:
     return Kernels(COMPILED.library, name)  # type: ignore[arg-type]
+
+
+class Cooler(SoftmaxOutput):
+    """Somebody's own: a softmax at half the temperature."""
+
+    def log_probs(self, features: Tensor) -> Tensor:
+        return torch.log_softmax(2 * super().log_probs(features), dim=1)
+
+
+@pytest.mark.parametrize("kind", ["int8", "cooler"])
+def test_scores_are_those_of_the_distributions(kind: str) -> None:
+    """Where these are of rounded weights, or another layer's."""
+    draw = torch.Generator().manual_seed(1)
+    layer = SoftmaxSettings().build(LstmSettings(embedding=6, hidden=(6,)).build(50), 50).eval()
+    assert isinstance(layer, SoftmaxOutput)
+    if kind == "cooler":
+        layer.__class__ = Cooler
+    else:
+        attach(layer.weight, Int8Matrix.of(layer.weight))  # type: ignore[arg-type]
+    features = 5 * torch.randn(100, 6, generator=draw)
+    rows, targets = torch.arange(100), torch.randint(0, 50, (100,), generator=draw)
+    with torch.no_grad():
+        found = layer.judge(features, rows, targets, entropies=True)
+        true = judgement(layer.log_probs(features), rows, targets, entropies=True)
+    assert found.nats == pytest.approx(true.nats, abs=1e-6)
+    assert found.ranks.tolist() == true.ranks.tolist()

@@ -60,6 +60,19 @@ def test_a_rank_that_ended_is_not_waited_for() -> None:
         board.tell([1.0])
 
 
+def test_a_rank_that_left_is_not_waited_for_but_heard() -> None:
+    first, second = boards(2)
+    heard: list[Any] = []
+    talking = threading.Thread(target=lambda: heard.append(first.tell([1.0])))
+    talking.start()
+    second.tell([2.0])
+    second.close()
+    talking.join()
+    assert heard[0].tolist() == [[1.0], [2.0]]
+    with pytest.raises(RuntimeError, match="left"):
+        first.tell([3.0])
+
+
 def test_memory_is_zeros_and_shared() -> None:
     told: list[Any] = []
 

@@ -166,8 +166,8 @@ class Encoder(nn.Module, ABC):
 class OutputLayer(nn.Module, ABC):
     """Turns features into probabilities, and owns the loss that trains them.
 
-    Training goes through `loss`, scoring and generation through `log_probs`; a contract test
-    holds the two together.
+    Training goes through `loss`, generation through `log_probs`, scoring through `judge`, which
+    asks `log_probs` unless there is a quicker way; contract tests hold them together.
     """
 
     @abstractmethod
@@ -320,6 +320,8 @@ class LanguageModel(nn.Module, Predictor):
         self, asked: Questions, state: State = None, *, entropies: bool = False
     ) -> tuple[Judgement, State]:
         """What `predict` says of each pair of a context and a target, and the state after."""
+        if type(self).predict is not LanguageModel.predict:
+            return super().judge(asked, state, entropies=entropies)
         encoded = self._encoded(asked.batch, state)
         features = encoded.features
         rows, targets = _pairs(asked, features.device)

@@ -23,6 +23,8 @@ from wordlab.models.softmax_nats import SoftmaxNats, chunk_rows
 from wordlab.native import judgement as native
 from wordlab.native.library import kernels
 
+FEWEST_ROWS = 16
+"""Of a thread: the kernel works on a panel of rows, of which fewer leave most empty."""
 MOST_PAIRS = 1.5
 """Of a row of features: where more targets are judged by each, its probabilities pay."""
 
@@ -158,13 +160,34 @@ class SoftmaxOutput(OutputLayer):
 
         It holds no probabilities, and so works them out for each pair.
         """
-        usable, operands = kernels(), (features, self.weight, self.bias)
-        if len(rows) <= MOST_PAIRS * len(features) and usable.serve(torch.float32, *operands):
-            x = self._projected(features)
-            found = native.judge(usable, x[rows], self.weight, self.bias, targets, entropies)
-            if found is not None:
-                return Judgement.of(*found)
-        return super().judge(features, rows, targets, entropies=entropies)
+        found = self._judged(features, rows, targets, entropies)
+        if found is None:
+            return super().judge(features, rows, targets, entropies=entropies)
+        nats, ranks, spreads = found
+        lost = (ranks == 0).nonzero()[:, 0]
+        if len(lost):
+            rest = super().judge(features, rows[lost], targets[lost], entropies=entropies)
+            nats[lost], ranks[lost] = torch.from_numpy(rest.nats), torch.from_numpy(rest.ranks)
+            if spreads is not None:
+                spreads[lost] = torch.from_numpy(rest.entropies)
+        return Judgement.of(nats, ranks, spreads)
+
+    def _judged(
+        self, features: Tensor, rows: Tensor, targets: Tensor, entropies: bool
+    ) -> tuple[Tensor, Tensor, Tensor | None] | None:
+        """The kernel's nats, ranks and entropies; None where it does not serve."""
+        form = operand(self.weight, features)
+        weight = form if isinstance(form, Tensor) else form.exact
+        usable = kernels()
+        if (
+            weight is None  # products of another precision
+            or type(self).log_probs is not SoftmaxOutput.log_probs
+            or not FEWEST_ROWS * torch.get_num_threads() <= len(rows) <= MOST_PAIRS * len(features)
+            or not usable.serve(torch.float32, features, weight, self.bias)
+        ):
+            return None
+        x = self._projected(features)[rows]
+        return native.judge(usable, x, weight, self.bias, targets, entropies)
 
     def loss(self, features: Tensor, targets: Tensor) -> Tensor:
         """Sum over the batch of -ln p(target), in nats, or of the smoothed target's.

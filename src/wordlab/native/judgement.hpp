@@ -49,7 +49,6 @@ struct Judgement {
   double *z, *weighed;
   struct Own {  // of a thread
     float *weight, *bias, *target_weight;
-    bool good;
   } own[MOST_THREADS];
 
   Judgement(const Judged& judged, Parts parts) : p(judged) {
@@ -61,7 +60,7 @@ struct Judgement {
     weighed = parts.take<double>(panels * PANEL);
     for (int t = 0; t < p.threads; t++)
       own[t] = {parts.take<float>(chunk * p.features), parts.take<float>(chunk),
-                parts.take<float>(PANEL * p.features), true};
+                parts.take<float>(PANEL * p.features)};
     bytes = parts.used;
   }
 
@@ -119,7 +118,7 @@ struct Judgement {
       const float* w = weights(first, o);
       for (long panel = from; panel < to; panel++) judge_chunk(first, w, o, panel);
     }
-    for (long panel = from; panel < to; panel++) o.good &= finish(panel);
+    for (long panel = from; panel < to; panel++) finish(panel);
   }
 
   // The sums of a chunk are short, and are added up in double precision.
@@ -141,16 +140,16 @@ struct Judgement {
     }
   }
 
-  // False where a sum is too large or no number.
-  bool finish(long panel) {
+  // Rank 0 where a sum is too large or no number.
+  void finish(long panel) {
     for (long lane = 0; lane < PANEL && panel * PANEL + lane < p.rows; lane++) {
       long i = panel * PANEL + lane;
-      if (!(z[i] < MOST)) return false;
+      p.ranks[i] = 0;
+      if (!(z[i] < MOST)) continue;
       p.nats[i] = std::log(z[i]);
       p.ranks[i] = 1 + found[panel].above[lane / LANES][lane % LANES];
-      if (p.entropies) p.entropies[i] = p.nats[i] - weighed[i] / z[i];
+      if (p.entropies) p.entropies[i] = std::max(0.0, p.nats[i] - weighed[i] / z[i]);
     }
-    return true;
   }
 };
 
@@ -158,8 +157,5 @@ static int judge(const Judged& p, char* memory) {
   for (long i = 0; i < p.rows; i++)
     if (p.targets[i] < 0 || p.targets[i] >= p.classes) return 3;
   Judgement judgement(p, Parts{memory});
-  if (!in_threads(p.threads, [&](int thread) { judgement.judge(thread); })) return 2;
-  for (int t = 0; t < p.threads; t++)
-    if (!judgement.own[t].good) return 1;
-  return 0;
+  return in_threads(p.threads, [&](int thread) { judgement.judge(thread); }) ? 0 : 2;
 }

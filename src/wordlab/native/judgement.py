@@ -32,8 +32,9 @@ def judge(
         targets: int64. [B]
 
     Returns:
-        float64, int64 and float64, each [B]; None where the kernel cannot: for losses of 78 nats
-        and more, numbers that are none, and targets that are no class.
+        float64, int64 and float64, each [B]; a rank of 0, and nothing else, where the kernel cannot
+        say: for losses of 78 nats and more, and numbers that are none. None where a target is no
+        class, or the system refuses threads.
     """
     library = kernels.library
     assert library is not None

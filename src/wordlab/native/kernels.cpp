@@ -36,6 +36,7 @@ struct Problem {
 // What a softmax layer says of targets: with d = logits less the target's, and z = sum exp(d),
 //   nats = ln z,  ranks = 1 + logits above the target's, or as large with a smaller class,
 //   entropies = ln z - sum d exp(d) / z.
+// Where z is too large or no number, the rank is 0 and the others are not written.
 struct Judged {
   long rows, features, classes;
   const float *x, *weight, *bias;  // [rows, features], [classes, features], [classes]
@@ -201,8 +202,7 @@ long wordlab_judge_bytes(int set, const Judged* p) {
   return portable::Judgement(*p, Parts{nullptr}).bytes;
 }
 
-// See `Judged`. 0: done; 1: a loss is beyond what this can work out; 2: threads were refused; 3: a
-// target is no class.
+// See `Judged`. 0: done; 2: threads were refused; 3: a target is no class.
 int wordlab_judge(int set, const Judged* p, char* memory) {
 #ifdef X86_SETS
   if (set == 2) return avx512::judge(*p, memory);

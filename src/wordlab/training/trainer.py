@@ -185,7 +185,7 @@ class Trainer:
         self._optimizer.zero()
         if loss is not None:
             self._objective(loss, targets).backward()  # type: ignore[no-untyped-call]
-        value = self.ranks.add_up(0.0 if loss is None else float(loss.nats.detach()))
+        value = self.ranks.add_up(self.model, 0.0 if loss is None else float(loss.nats.detach()))
         if not math.isfinite(value):
             return value
         if self.settings.clip is not None:

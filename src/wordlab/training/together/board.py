@@ -33,6 +33,7 @@ class Board:
     def __init__(self, memories: Sequence[Tensor], processes: Sequence[int], rank: int) -> None:
         arrays = [memory.numpy() for memory in memories]
         self._counts = [array[:8].view(np.int64) for array in arrays]
+        self._gone = [array[8:16].view(np.int64) for array in arrays]
         self._halves = [array[LINE:].view(np.float64).reshape(2, -1) for array in arrays]
         self._processes = processes
         self._rank = rank
@@ -47,20 +48,28 @@ class Board:
         """Tell all ranks some numbers, as many as they tell, and return those of each. [R, n]
 
         Raises:
-            RuntimeError: where another rank ended.
+            RuntimeError: where another rank ended or left.
         """
         self._turn += 1
         here = self._turn % 2, slice(len(numbers))
         self._halves[self._rank][here] = numbers
         self._counts[self._rank][0] = self._turn
-        for count, process in zip(self._counts, self._processes, strict=True):
-            self._wait(count, process)
+        for rank in range(len(self._counts)):
+            self._wait(rank)
         return np.array([halves[here] for halves in self._halves])
 
-    def _wait(self, count: np.ndarray[tuple[int], np.dtype[np.int64]], process: int) -> None:
+    def close(self) -> None:
+        """Tell all who wait for this rank that nothing more will come."""
+        self._gone[self._rank][0] = 1
+
+    def _wait(self, rank: int) -> None:
         """Wait until a rank has written."""
+        count, gone = self._counts[rank], self._gone[rank]
         began = looked = time.monotonic()
         while count[0] < self._turn:
+            # It may have written its last numbers in between.
+            if gone[0] and count[0] < self._turn:
+                raise RuntimeError("it has left")
             now = time.monotonic()
             if now - began < SPIN_SECONDS:
                 os.sched_yield()
@@ -68,7 +77,7 @@ class Board:
             time.sleep(PAUSE_SECONDS)
             if now - looked > LOOK_SECONDS:
                 looked = now
-                # It may have written its last numbers in between.
+                process = self._processes[rank]
                 if not _lives(process) and count[0] < self._turn:
                     raise RuntimeError(f"process {process} ended")
 

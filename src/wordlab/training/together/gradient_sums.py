@@ -25,6 +25,10 @@ class GradientSums(ABC):
         """Tell all ranks some numbers, as many as they tell, and return those of each. [R, n]"""
 
     @abstractmethod
+    def close(self) -> None:
+        """Let no other rank wait for this one."""
+
+    @abstractmethod
     def add_up(self, nats: float) -> float:
         """Add up all gradients, in place, and return the sum of the ranks' nats."""
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -52,8 +53,8 @@ class Ranks:
     def draw_apart(self, random: torch.Generator, *moment: int) -> None:
         """Let chance differ from rank to rank, by a moment's numbers; the first rank's goes on."""
 
-    def add_up(self, nats: float) -> float:
-        """Add up the gradients of all ranks, in place, and return the sum of their nats."""
+    def add_up(self, model: nn.Module, nats: float) -> float:
+        """Add up all ranks' gradients of a model that was begun; return the sum of their nats."""
         return nats
 
     def agree(self, seconds: float, stop: bool) -> tuple[float, bool]:
@@ -96,9 +97,11 @@ def joined() -> Iterator[Ranks]:
         store, rank, size = next(rendezvous("env://"))
         store = PrefixStore(_name_of_start(store, rank, size), store)
         distributed.init_process_group(_backend(), store=store, rank=rank, world_size=size)
+    ranks = JoinedRanks()
     try:
-        yield JoinedRanks()
+        yield ranks
     finally:
+        ranks.close()
         distributed.destroy_process_group()
 
 
@@ -150,9 +153,10 @@ class JoinedRanks(Ranks):
     """
 
     restarts = True
-    _sums: GradientSums
+    _latest: GradientSums
 
     def __init__(self) -> None:
+        self._sums: WeakKeyDictionary[nn.Module, GradientSums] = WeakKeyDictionary()
         self.rank = distributed.get_rank()
         self.size = distributed.get_world_size()
         self._patient = distributed.new_group(timeout=PATIENCE, backend="gloo")
@@ -162,7 +166,8 @@ class JoinedRanks(Ranks):
         with _in_touch():
             for value in model.state_dict().values():
                 distributed.broadcast(value, 0)
-            self._sums = SumsByMemory.of(model, self.rank, self._tell) or SumsByMessages(model)
+            self._latest = SumsByMemory.of(model, self.rank, self._tell) or SumsByMessages(model)
+        self._sums[model] = self._latest
 
     def share(self, batch: Examples) -> Examples | None:
         """What this rank trains on; None: nothing of this batch."""
@@ -177,7 +182,7 @@ class JoinedRanks(Ranks):
     def agree(self, seconds: float, stop: bool) -> tuple[float, bool]:
         """The first rank's seconds, and whether any rank was asked to stop."""
         with _in_touch():
-            said = self._sums.tell([seconds, float(stop)])
+            said = self._latest.tell([seconds, float(stop)])
         return float(said[0, 0]), bool(said[:, 1].any())
 
     def meet(self) -> None:
@@ -209,10 +214,15 @@ class JoinedRanks(Ranks):
         """This rank's part of it."""
         return tuple(part[self.rank :: self.size] for part in state)
 
-    def add_up(self, nats: float) -> float:
-        """Add up the gradients of all ranks, in place, and return the sum of their nats."""
+    def add_up(self, model: nn.Module, nats: float) -> float:
+        """Add up all ranks' gradients of a model that was begun; return the sum of their nats."""
         with _in_touch():
-            return self._sums.add_up(nats)
+            return self._sums[model].add_up(nats)
+
+    def close(self) -> None:
+        """Let no other rank wait for this one."""
+        for sums in self._sums.values():
+            sums.close()
 
     def _tell(self, what: Any) -> list[Any]:
         """What each rank told all others."""

@@ -134,6 +134,10 @@ class SumsByMemory(GradientSums):
         """Tell all ranks some numbers, as many as they tell, and return those of each. [R, n]"""
         return self._board.tell(numbers)
 
+    def close(self) -> None:
+        """Let no other rank wait for this one."""
+        self._board.close()
+
     def add_up(self, nats: float) -> float:
         """Add up all gradients, in place, and return the sum of the ranks' nats."""
         halves = [of_rank[self._turn] for of_rank in self._halves]

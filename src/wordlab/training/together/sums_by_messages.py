@@ -23,6 +23,9 @@ class SumsByMessages(GradientSums):
         """Tell all ranks some numbers, as many as they tell, and return those of each. [R, n]"""
         return torch.stack(_gathered(torch.tensor(numbers, dtype=torch.float64))).numpy()
 
+    def close(self) -> None:
+        """What sends the messages lets no other rank wait."""
+
     def add_up(self, nats: float) -> float:
         """Add up all gradients, in place, and return the sum of the ranks' nats."""
         tables = {weight: Rows.of(weight) for weight in self._sparse}
