@@ -7,7 +7,7 @@ import onnxruntime
 import pytest
 import torch
 
-from wordlab.batching.batch import Batch, Order
+from wordlab.batching.batch import Batch, Order, Questions
 from wordlab.corpus.store import TokenStore
 from wordlab.corpus.vocabulary import Vocabulary
 from wordlab.errors import WordlabError
@@ -232,6 +232,16 @@ def test_loss_and_log_probs_agree(model: LanguageModel) -> None:
     wanted = -log_probs.gather(1, batch.targets[:, None]).double().sum()
     bf16 = getattr(model.output, "precision", "") == "bfloat16"
     assert loss.nats.item() == pytest.approx(float(wanted), rel=2e-2 if bf16 else 1e-6)
+
+
+def test_scores_are_those_of_the_distributions(model: LanguageModel) -> None:
+    """Whatever the way in which a layer judges targets."""
+    batch = next(iter(model.reading.batches(store(), 256)))
+    found, _ = model.judge(Questions.of(batch), entropies=True)
+    true, _ = Predictor.judge(model, Questions.of(batch), entropies=True)
+    np.testing.assert_allclose(found.nats, true.nats, atol=1e-5)
+    np.testing.assert_allclose(found.entropies, true.entropies, atol=1e-5)
+    np.testing.assert_array_equal(found.ranks, true.ranks)
 
 
 def test_the_loss_has_the_gradient_of_log_probs(model: LanguageModel) -> None:
