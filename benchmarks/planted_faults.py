@@ -602,6 +602,20 @@ FAULTS = (
         "tests/training/test_ranks.py",
     ),
     Fault(
+        "weights of whole numbers judged by wide ones",
+        "models/softmax_output.py",
+        "weight = form if isinstance(form, Tensor) else form.exact",
+        "weight = self.weight",
+        "tests/native/test_judgement.py",
+    ),
+    Fault(
+        "a rank that left is waited for",
+        "training/together/board.py",
+        "self._gone[self._rank][0] = 1",
+        "self._gone[self._rank][0] = 0",
+        "tests/training/test_board.py",
+    ),
+    Fault(
         "numbers overwritten before all have read them",
         "training/together/board.py",
         "here = self._turn % 2, slice(len(numbers))",
@@ -611,8 +625,8 @@ FAULTS = (
     Fault(
         "several targets of a context judged by the wrong rows",
         "models/softmax_output.py",
-        "native.judge(usable, x[rows], self",
-        "native.judge(usable, x[: len(rows)], self",
+        "self._projected(features)[rows]",
+        "self._projected(features)[: len(rows)]",
         "tests/native/test_judgement.py",
     ),
     Fault(
