@@ -69,8 +69,16 @@ def test_a_rank_that_left_is_not_waited_for_but_heard() -> None:
     second.close()
     talking.join()
     assert heard[0].tolist() == [[1.0], [2.0]]
-    with pytest.raises(RuntimeError, match="left"):
-        first.tell([3.0])
+
+    def ask() -> None:
+        with pytest.raises(RuntimeError, match="left"):
+            first.tell([3.0])
+        heard.append("left")
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(10)
+    assert heard[1:] == ["left"]
 
 
 def test_memory_is_zeros_and_shared() -> None:
