@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from layers import drawn
 from wordlab.models.int8 import Int8Matrix
 from wordlab.models.judgement import judgement
 from wordlab.models.operands import attach
@@ -27,14 +28,6 @@ def same_threads() -> Iterator[None]:
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
-
-
-def drawn(rows: int, features: int, classes: int, scale: float = 1.0) -> tuple[Tensor, ...]:
-    draw = torch.Generator().manual_seed(rows + 31 * features + 977 * classes)
-    x = torch.randn(rows, features, generator=draw)
-    weight = torch.randn(classes, features, generator=draw) * scale / features**0.5
-    bias = torch.randn(classes, generator=draw)
-    return x, weight, bias, torch.randint(0, classes, (rows,), generator=draw)
 
 
 @settings(max_examples=60, deadline=None)

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from layers import drawn
 from wordlab.models.softmax_nats import SoftmaxNats
 from wordlab.native import library
 from wordlab.native import softmax as native
@@ -21,14 +22,6 @@ HERE = SETS[: SETS.index(COMPILED.instructions) + 1]
 WAYS = [(name, torch.float32, 5e-6) for name in HERE]
 if "avx512" in HERE:
     WAYS.append(("avx512", torch.bfloat16, 5e-2))
-
-
-def drawn(rows: int, features: int, classes: int, scale: float = 1.0) -> tuple[Tensor, ...]:
-    draw = torch.Generator().manual_seed(rows + 31 * features + 977 * classes)
-    x = torch.randn(rows, features, generator=draw)
-    weight = torch.randn(classes, features, generator=draw) * scale / features**0.5
-    bias = torch.randn(classes, generator=draw)
-    return x, weight, bias, torch.randint(0, classes, (rows,), generator=draw)
 
 
 def exact(x: Tensor, weight: Tensor, bias: Tensor, target: Tensor, mass: Tensor) -> list[Tensor]:

@@ -166,7 +166,8 @@ class SoftmaxOutput(OutputLayer):
         nats, ranks, spreads = found
         lost = (ranks == 0).nonzero()[:, 0]
         if len(lost):
-            rest = super().judge(features, rows[lost], targets[lost], entropies=entropies)
+            again, own = features[rows[lost]], torch.arange(len(lost))
+            rest = super().judge(again, own, targets[lost], entropies=entropies)
             nats[lost], ranks[lost] = torch.from_numpy(rest.nats), torch.from_numpy(rest.ranks)
             if spreads is not None:
                 spreads[lost] = torch.from_numpy(rest.entropies)

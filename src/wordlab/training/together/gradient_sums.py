@@ -12,7 +12,7 @@ from typing import Self
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
@@ -56,6 +56,11 @@ class Rows:
             return cls(gradient.indices()[0], gradient.values())
         rows = _not_zero(gradient)
         return cls(rows, gradient[rows])
+
+
+def tables_of(model: nn.Module) -> dict[Tensor, bool]:
+    """The tables of embeddings, and whether the gradients of each name only its rows."""
+    return {m.weight: m.sparse for m in model.modules() if isinstance(m, nn.Embedding)}
 
 
 def _not_zero(gradient: Tensor) -> Tensor:

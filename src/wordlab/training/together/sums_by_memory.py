@@ -9,7 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from wordlab.training.together.board import Board
-from wordlab.training.together.gradient_sums import Floats, GradientSums, Rows, add_up_rows
+from wordlab.training.together.gradient_sums import (
+    Floats,
+    GradientSums,
+    Rows,
+    add_up_rows,
+    tables_of,
+)
 from wordlab.training.together.shared_memory import LINE, shared_memory
 
 X86 = {"x86_64", "AMD64"}
@@ -114,7 +120,7 @@ class SumsByMemory(GradientSums):
         Args:
             tell: tells all ranks something, and returns what each told.
         """
-        sparse = {m.weight: m.sparse for m in model.modules() if isinstance(m, nn.Embedding)}
+        sparse = tables_of(model)
         places: list[_Place] = []
         end = 0
         for p in model.parameters():

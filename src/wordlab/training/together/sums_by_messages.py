@@ -5,7 +5,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, distributed, nn
 
-from wordlab.training.together.gradient_sums import Floats, GradientSums, Rows, add_up_rows
+from wordlab.training.together.gradient_sums import (
+    Floats,
+    GradientSums,
+    Rows,
+    add_up_rows,
+    tables_of,
+)
 
 LARGE = 1 << 15
 """Gradients of so many numbers are sent on their own, smaller ones together."""
@@ -15,7 +21,7 @@ class SumsByMessages(GradientSums):
     """Sends gradients through torch's process group."""
 
     def __init__(self, model: nn.Module) -> None:
-        self._sparse = {m.weight: m.sparse for m in model.modules() if isinstance(m, nn.Embedding)}
+        self._sparse = tables_of(model)
         others = [p for p in model.parameters() if p not in self._sparse]
         self._parameters: list[Tensor] = [*self._sparse, *others]
 
